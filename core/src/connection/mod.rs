@@ -1,0 +1,1 @@
+//! Connections of a shard: identities, slots and states.

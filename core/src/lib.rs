@@ -1,0 +1,24 @@
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+//! The rules of the corecast hub: which bytes go to which connection, and when.
+//!
+//! Invariant: no I/O, clock, thread, lock or `unsafe`. The same inputs give the same outputs, so a simulator
+//! with a seed can replay a whole hub. Hosts (the io_uring driver, the simulator) own sockets and time.
+//!
+//! The modules are listed in the order to read them.
+
+pub mod time;
+pub mod limits;
+pub mod settings;
+
+pub mod id;
+pub mod event;
+pub mod frame;
+pub mod selector;
+
+pub mod auth;
+pub mod http;
+
+pub mod close_reason;
+pub mod connection;
+pub mod engine;

@@ -1,0 +1,1 @@
+//! Safe face over io_uring.

@@ -1,0 +1,3 @@
+//! Starts the hub.
+#![forbid(unsafe_code)]
+fn main() {}
