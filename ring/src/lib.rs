@@ -1,1 +1,66 @@
-//! Safe face over io_uring.
+#![deny(unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs)]
+#![warn(
+    clippy::undocumented_unsafe_blocks,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::missing_safety_doc
+)]
+//! A safe face over io_uring for programs that send the same bytes to very many sockets.
+//!
+//! One [`Ring`] belongs to one thread. Sockets live in its table of direct descriptors and are named by
+//! [`Slot`]s; what the caller waits for is named by [`Token`]s, which the ring carries and never reads.
+//! A turn of a loop on it:
+//!
+//! 1. [`Ring::wait`] hands over what is queued and sleeps until something completed or a timeout passed;
+//! 2. [`Ring::completions`] says what that was;
+//! 3. [`Ring::receive_all`] reads what there is to read, [`Ring::send_all`] sends; both are done when they return;
+//! 4. [`Ring::accept`], [`Ring::poll`], [`Ring::close`] and the like queue what goes out with the next turn.
+//!
+//! # What the kernel borrows
+//!
+//! | operation | memory | from | until |
+//! |---|---|---|---|
+//! | SEND inline ([`Ring::send_all`]) | the caller's bytes | its push | `io_uring_enter` consumed the SQE, before `send_all` returns or runs any foreign code |
+//! | RECV inline ([`Ring::receive_all`]) | one of the ring's receive buffers | its push | `io_uring_enter` consumed the SQE, before the caller's closure sees the bytes |
+//! | ACCEPT ([`Ring::accept`]) | a cell of the ring's peer address table | its push | its CQE; cells not back when the ring is dropped are leaked, with a logged error |
+//! | wait ([`Ring::wait`]) | a timespec on the stack | `io_uring_enter` | the same call returns |
+//! | POLL, CANCEL, CLOSE, MSG_RING | none | | |
+//!
+//! The kernel also borrows descriptors by number: [`Listener`], [`Wake`] and [`RingAddress`] are shared owners, and the
+//! ring keeps one of each until the kernel holds the file itself. The queues are shared with the kernel for
+//! the ring's whole life; `queues.rs` owns them.
+//!
+//! That inline sends and receives leave nothing behind in the kernel is measured, not documented: [`selftest`]
+//! shows it on the kernel at hand, and a program that relies on this crate runs it at start.
+//!
+//! # What it does not do
+//!
+//! It knows no protocol, sets no policy, and never names a connection: generations and their checks are the
+//! caller's. No raw pointer, `RawFd` or unchecked `user_data` leaves it.
+
+mod token;
+pub use token::{Errno, Slot, Token};
+mod completion;
+mod user_data;
+pub use completion::{Completion, Interest, Outcome, Readiness, ShortSend};
+
+mod setup;
+pub use setup::{Setup, SetupError};
+mod counters;
+mod queues;
+pub use counters::RingCounters;
+mod operation;
+mod peer_address;
+mod wake;
+pub use wake::Wake;
+mod ring;
+pub use ring::{AcceptsFull, Ring, RingAddress};
+mod lend;
+pub use lend::SEND_BYTES_MAX;
+
+mod listener;
+pub use listener::{Keepalive, ListenError, ListenOptions, Listener, listen};
+mod machine;
+pub use machine::{Nofile, cores, pin_to_core, raise_nofile, set_timer_slack};
+mod selftest;
+pub use selftest::{SelftestError, selftest};
