@@ -16,6 +16,34 @@
 //! 3. [`Ring::receive_all`] reads what there is to read, [`Ring::send_all`] sends; both are done when they return;
 //! 4. [`Ring::accept`], [`Ring::poll`], [`Ring::close`] and the like queue what goes out with the next turn.
 //!
+//! ```
+//! use corecast_ring::{ListenOptions, Outcome, Ring, Setup, Token, listen};
+//!
+//! const ACCEPT: Token = Token::new(1);
+//! const GREET: Token = Token::new(2);
+//!
+//! let mut ring = Ring::new(&Setup { slots: 16, ..Setup::default() })?;
+//! let listener = listen("127.0.0.1:0".parse()?, &ListenOptions::default())?;
+//! ring.accept(&listener, ACCEPT)?;
+//! # let mut client = std::net::TcpStream::connect(listener.local_addr()?)?;
+//!
+//! let mut arrived = Vec::new();
+//! while arrived.is_empty() {
+//!     ring.wait(1, None);
+//!     arrived.extend(ring.completions().filter_map(|completion| match completion.outcome {
+//!         Outcome::Accepted { slot, .. } => Some(slot),
+//!         _ => None,
+//!     }));
+//! }
+//! let mut short = Vec::new();
+//! ring.send_all(arrived.iter().map(|&slot| (slot, GREET, &b"hello"[..])), &mut short);
+//! assert!(short.is_empty(), "each socket took all of it");
+//! # let mut greeting = [0; 5];
+//! # std::io::Read::read_exact(&mut client, &mut greeting)?;
+//! # assert_eq!(&greeting, b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What the kernel borrows
 //!
 //! | operation | memory | from | until |

@@ -6,7 +6,7 @@
 //! Not here: what an operation is for. See `ring.rs` and `lend.rs`.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -222,7 +222,7 @@ impl Queues {
     /// Moves every CQE of the queue to where it belongs.
     fn reap(&mut self) {
         self.cq.sync();
-        while let Some(cqe) = self.cq.next() {
+        for cqe in self.cq.by_ref() {
             self.counters.cqes += 1;
             match Own::decode(cqe.user_data()) {
                 Some(Own::Inline { .. }) => self.inline.push(cqe),
@@ -282,7 +282,7 @@ pub(crate) enum RegisterStep {
 
 /// Ends the process where neither going on nor unwinding is sound: SQEs may point at lent memory.
 pub(crate) fn end_process(why: &str) -> ! {
-    tracing::error!("{why}");
-    eprintln!("fatal: {why}");
+    // Neither `eprintln!` nor a log subscriber: both may panic, and unwinding is what must not happen.
+    let _ = writeln!(io::stderr(), "fatal: {why}");
     std::process::abort()
 }

@@ -9,42 +9,43 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use corecast_ring::{
-    Completion, ListenOptions, Listener, Outcome, Ring, RingAddress, Setup, ShortSend, Slot, Token, Wake, listen,
+    Completion, ListenOptions, Listener, Outcome, Ring, RingAddress, Setup, ShortSend, Slot, Token, Wake,
+    listen,
 };
 use socket2::{Domain, Socket, Type};
 
-pub const ACCEPT: Token = Token::new(0xACCE);
-pub const SEND: Token = Token::new(0x5E4D);
-pub const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const ACCEPT: Token = Token::new(0xACCE);
+pub(crate) const SEND: Token = Token::new(0x5E4D);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A ring, and a listener to connect to it.
-pub struct Host {
-    pub ring: Ring,
-    pub listener: Listener,
+pub(crate) struct Host {
+    pub(crate) ring: Ring,
+    pub(crate) listener: Listener,
 }
 
 impl Host {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&Setup { slots: 64, ..Setup::default() })
     }
 
-    pub fn with(setup: &Setup) -> Self {
+    pub(crate) fn with(setup: &Setup) -> Self {
         Self::on("127.0.0.1:0", setup)
     }
 
     /// Accepted sockets have a small send buffer, so that little fills them.
-    pub fn on(address: &str, setup: &Setup) -> Self {
+    pub(crate) fn on(address: &str, setup: &Setup) -> Self {
         let options = ListenOptions { send_buffer_bytes: Some(16 * 1024), ..ListenOptions::default() };
         let listener = listen(address.parse().unwrap(), &options).unwrap();
         Self { ring: Ring::new(setup).unwrap(), listener }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap()
     }
 
     /// A connection: its slot here, and the other end.
-    pub fn connect(&mut self) -> (Slot, TcpStream) {
+    pub(crate) fn connect(&mut self) -> (Slot, TcpStream) {
         self.ring.accept(&self.listener, ACCEPT).unwrap();
         let client = client(self.address());
         let completion = self.next();
@@ -53,11 +54,11 @@ impl Host {
         (slot, client)
     }
 
-    pub fn next(&mut self) -> Completion {
+    pub(crate) fn next(&mut self) -> Completion {
         next(&mut self.ring)
     }
 
-    pub fn send(&mut self, slot: Slot, bytes: &[u8]) -> Option<ShortSend> {
+    pub(crate) fn send(&mut self, slot: Slot, bytes: &[u8]) -> Option<ShortSend> {
         let mut short = Vec::new();
         self.ring.send_all([(slot, SEND, bytes)], &mut short);
         assert!(short.len() <= 1, "{short:?}");
@@ -65,7 +66,7 @@ impl Host {
     }
 
     /// Sends until the socket takes no more.
-    pub fn fill(&mut self, slot: Slot) {
+    pub(crate) fn fill(&mut self, slot: Slot) {
         let flood = vec![b'x'; 1 << 20];
         let deadline = Instant::now() + DEADLINE;
         while self.send(slot, &flood).unwrap().taken.is_ok() {
@@ -75,7 +76,7 @@ impl Host {
 }
 
 /// A client with a small receive buffer and a deadline on its reads.
-pub fn client(address: SocketAddr) -> TcpStream {
+pub(crate) fn client(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(8 * 1024).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -84,11 +85,11 @@ pub fn client(address: SocketAddr) -> TcpStream {
 }
 
 /// The next completion, or a panic at the deadline.
-pub fn next(ring: &mut Ring) -> Completion {
+pub(crate) fn next(ring: &mut Ring) -> Completion {
     next_within(ring, DEADLINE).expect("a completion before the deadline")
 }
 
-pub fn next_within(ring: &mut Ring, timeout: Duration) -> Option<Completion> {
+pub(crate) fn next_within(ring: &mut Ring, timeout: Duration) -> Option<Completion> {
     let deadline = Instant::now() + timeout;
     loop {
         if let Some(completion) = ring.next_completion() {
@@ -100,7 +101,7 @@ pub fn next_within(ring: &mut Ring, timeout: Duration) -> Option<Completion> {
 }
 
 /// Waits for a condition, turning the ring meanwhile.
-pub fn until(ring: &mut Ring, what: &str, mut holds: impl FnMut(&mut Ring) -> bool) {
+pub(crate) fn until(ring: &mut Ring, what: &str, mut holds: impl FnMut(&mut Ring) -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !holds(ring) {
         assert!(Instant::now() < deadline, "{what}");
@@ -108,33 +109,33 @@ pub fn until(ring: &mut Ring, what: &str, mut holds: impl FnMut(&mut Ring) -> bo
     }
 }
 
-pub fn read_exactly(client: &mut TcpStream, len: usize) -> Vec<u8> {
+pub(crate) fn read_exactly(client: &mut TcpStream, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     client.read_exact(&mut bytes).unwrap();
     bytes
 }
 
 /// Whether the peer has closed: everything up to the end of the stream is read.
-pub fn hears_the_end(client: &mut TcpStream) -> bool {
+pub(crate) fn hears_the_end(client: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).is_ok()
 }
 
 /// Closes with a reset instead of a FIN.
-pub fn reset(client: TcpStream) {
+pub(crate) fn reset(client: TcpStream) {
     Socket::from(client).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// Compiles only if the type may cross threads.
-pub fn crosses_threads<T: Send + Sync>() {}
+pub(crate) fn crosses_threads<T: Send + Sync>() {}
 
-pub fn shared_types_cross_threads() {
+pub(crate) fn shared_types_cross_threads() {
     crosses_threads::<Wake>();
     crosses_threads::<RingAddress>();
     crosses_threads::<Listener>();
 }
 
 /// How many unread bytes wait at `client`.
-pub fn unread(client: &TcpStream) -> u64 {
+pub(crate) fn unread(client: &TcpStream) -> u64 {
     rustix::io::ioctl_fionread(client.as_fd()).unwrap()
 }
