@@ -19,7 +19,12 @@ use crate::{
     Completion, Errno, Interest, Listener, Outcome, RingCounters, Setup, SetupError, Slot, Token, Wake,
 };
 
-/// An io_uring with its own table of sockets. It belongs to the thread that made it.
+/// An io_uring with its own table of sockets. It belongs to the thread that made it:
+///
+/// ```compile_fail,E0277
+/// fn crosses_threads<T: Send>() {}
+/// crosses_threads::<corecast_ring::Ring>();
+/// ```
 ///
 /// Operations are queued and go to the kernel in order, at the latest with the next [`Ring::wait`]; a full queue is
 /// handed over at once. None is dropped: a kernel that takes no more ends the process, as it would otherwise corrupt

@@ -14,7 +14,8 @@ const WAKE: Token = Token::new(0xBE11);
 const WOKEN: Completion = Completion { token: WAKE, outcome: Outcome::Woken };
 
 fn ring() -> Ring {
-    Ring::new(&Setup { slots: 4, sq_entries: 8, cq_entries: 16, ..Setup::default() }).unwrap()
+    Ring::new(&Setup { slots: 4, sq_entries: 8, cq_entries: 16, ..Setup::default() })
+        .expect("the tests need io_uring")
 }
 
 #[test]
