@@ -22,6 +22,7 @@ use crate::{Errno, RingCounters};
 /// seconds, and it means that the machine has no memory for one request.
 const REFUSALS_MAX: u32 = 1_000_000;
 
+/// The queues of one ring, and the ring.
 pub(crate) struct Queues {
     // Dropped in this order: the queues write their positions into the ring's memory when they go. `split` is called
     // once, since only the `Submitter` that registered the ring's descriptor knows its index.

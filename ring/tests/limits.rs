@@ -6,10 +6,10 @@ use common::{Host, client};
 use corecast_ring::{Outcome, Ring, Setup, SetupError, raise_nofile};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Lowers the soft limit for this process. It is not put back: every test here raises it first, or lowers it to the same.
+/// The soft limit the test lowers its process to, and the slots of each ring.
 const SOFT: u64 = 128;
 
-/// One test, since the limit belongs to the process and tests share it.
+/// The only test of this file: the limit belongs to the process, which all tests of a file share.
 #[test]
 fn two_rings_hold_more_connections_than_the_limit_of_open_files() {
     let nofile = raise_nofile().unwrap();
