@@ -24,3 +24,4 @@ pub mod close_reason;
 pub mod connection;
 pub mod engine;
 pub mod timer_wheel;
+pub mod users;
