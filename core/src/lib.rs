@@ -25,3 +25,4 @@ pub mod connection;
 pub mod engine;
 pub mod timer_wheel;
 pub mod users;
+pub mod topics;
