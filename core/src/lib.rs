@@ -20,9 +20,12 @@ pub mod selector;
 pub mod auth;
 pub mod http;
 
+pub mod history;
+pub mod timer_wheel;
+pub mod topics;
+pub mod users;
+
 pub mod close_reason;
 pub mod connection;
+pub mod counters;
 pub mod engine;
-pub mod timer_wheel;
-pub mod users;
-pub mod topics;

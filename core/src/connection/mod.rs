@@ -1,6 +1,9 @@
 //! Connections of a shard: identities, slots and states.
 
 pub mod arena;
+pub(crate) mod state;
+
+use std::net::IpAddr;
 
 /// A connection's slot number. The host allocates it (for io_uring it is the direct descriptor), small numbers first,
 /// so every structure keyed by it is a plain table that grows on demand.
@@ -20,4 +23,13 @@ impl ConnectionId {
     /// `user_data`. A stale id could only be mistaken after 16.7 million connections in one slot, with a completion
     /// of the first still outstanding.
     pub const GENERATION_MODULUS: u32 = 1 << 24;
+}
+
+/// One accepted socket and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// The peer's address.
+    pub(crate) peer: IpAddr,
+    /// Where in its life it is.
+    pub(crate) state: state::State,
 }

@@ -1,1 +1,442 @@
 //! The rules of one shard, without I/O.
+//!
+//! The host owns sockets and time. It turns in a loop of four steps, and every host has the same loop:
+//!
+//! 1. [`Engine::begin_turn`] with the time. What was sent in the turn before counts as taken whole, except where
+//!    [`Engine::handle_short_send`] said otherwise.
+//! 2. Say what happened: `handle_*`, in any order and number; [`Engine::handle_event`] only while
+//!    [`Engine::wants_event`].
+//! 3. [`Engine::poll_output`] until it gives `None`, and do what it says. Never go back to 2 in between.
+//! 4. Submit the sends, and report those that fell short. Then wait: not at all while [`Engine::has_work`], else
+//!    until something happens or [`Engine::poll_timeout`] is reached.
+//!
+//! Invariants: a connection is sent at most one piece a turn, so an unreported shortfall cannot corrupt a stream. A
+//! cut frame is finished before anything else. Events reach a stream in the log's order. A connection is in the
+//! arena, the user index, the topic index and the wheel, or in none of them.
+//!
+//! Not here: sockets, clocks, threads, the log, and the order of events (the sequencer's).
+
+pub mod census;
+pub mod output;
+pub mod parcel;
+
+mod admission;
+pub(crate) mod intake;
+mod publish;
+mod routes;
+mod stream;
+mod subscribe;
+
+mod fanout;
+mod feed;
+mod hot;
+mod outgoing;
+mod turn;
+mod window;
+
+mod check;
+mod deadlines;
+mod drain;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::auth::Verifier;
+use crate::close_reason::CloseReason;
+use crate::connection::arena::Arena;
+use crate::connection::state::{Phase, State};
+use crate::connection::{Connection, ConnectionId};
+use crate::counters::Counters;
+use crate::hash::{HashSeed, SeededMap};
+use crate::history::History;
+use crate::id::{Incarnation, Position};
+use crate::limits::EVICTIONS_MAX;
+use crate::settings::{CorsSettings, Settings};
+use crate::time::{Instant, Now};
+use crate::timer_wheel::TimerWheel;
+use crate::topics::TopicIndex;
+use crate::users::UserIndex;
+
+use census::Census;
+use drain::Drain;
+use hot::Hot;
+use outgoing::Outgoing;
+use output::{BufferId, Output, ShardId};
+use turn::{Carried, SendRecord, Turn};
+use window::Window;
+
+/// What an engine is made with, beside its settings.
+pub struct EngineOptions {
+    /// Which shard this is.
+    pub shard: ShardId,
+    /// How many shards there are.
+    pub shards: u16,
+    /// The log that events come from.
+    pub incarnation: Incarnation,
+    /// The position of the log's last event at the moment the engine begins.
+    pub newest: Position,
+    /// Of the hash tables. Secret, since outsiders choose topics and names; the same in every shard of a process,
+    /// since it also finds a user's home shard.
+    pub hash_seed: HashSeed,
+    /// Of everything random in this engine.
+    pub random_seed: u64,
+    /// Checks tokens.
+    pub verifier: Verifier,
+    /// Counts streams over all shards.
+    pub census: Box<dyn Census>,
+    /// What `/` answers with, if anything: an HTML page.
+    pub page: Option<Bytes>,
+}
+
+/// One shard's rules. See the module for how to drive it.
+pub struct Engine {
+    settings: Settings,
+    shard: ShardId,
+    shards: u16,
+    incarnation: Incarnation,
+    seed: HashSeed,
+    cors: Arc<CorsSettings>,
+    verifier: Verifier,
+    census: Box<dyn Census>,
+    page: Option<Bytes>,
+    rng: fastrand::Rng,
+    now: Now,
+
+    arena: Arena<Connection>,
+    hot: Vec<Hot>,
+    outgoing: SeededMap<u32, Outgoing>,
+    topics: TopicIndex,
+    users: UserIndex,
+    history: History,
+    wheel: TimerWheel,
+    expired: Vec<u32>,
+
+    window: Window,
+    queues: Queues,
+    turn: Turn,
+    outputs: VecDeque<Output>,
+    /// Slow consumers and resumers by the position they have yet to read: the first falls off the history first.
+    behind: BTreeSet<(Position, u32)>,
+    /// Streams that have already seen, at another shard, what has not arrived here.
+    ahead: Vec<ConnectionId>,
+    /// Bytes of requests that are not complete.
+    intake_bytes: usize,
+    /// Streams here.
+    streams: u32,
+    drain: Option<Drain>,
+    counters: Counters,
+}
+
+/// Who sends next. Each is a line of connection slots; a slot may stand in one that no longer concerns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// Answers, greetings, goodbyes, rests of cut frames.
+    Outgoing,
+    /// Events for few: they do not stand behind an event for all.
+    Few,
+    /// Events for many.
+    Many,
+    /// From history.
+    Feed,
+    Heartbeat,
+}
+
+/// The order of taking turns: fan-out has half of the places, and nobody waits for more than eight sends.
+const ROTA: [Source; 8] = [
+    Source::Outgoing,
+    Source::Many,
+    Source::Few,
+    Source::Many,
+    Source::Feed,
+    Source::Many,
+    Source::Heartbeat,
+    Source::Many,
+];
+
+#[derive(Debug, Default)]
+struct Queues {
+    outgoing: VecDeque<u32>,
+    few: VecDeque<u32>,
+    many: VecDeque<u32>,
+    feed: VecDeque<u32>,
+    heartbeat: VecDeque<u32>,
+    /// Who has had its send this turn and wants another.
+    next_turn: Vec<(Source, u32)>,
+    rota: usize,
+}
+
+impl Queues {
+    fn of(&mut self, source: Source) -> &mut VecDeque<u32> {
+        match source {
+            Source::Outgoing => &mut self.outgoing,
+            Source::Few => &mut self.few,
+            Source::Many => &mut self.many,
+            Source::Feed => &mut self.feed,
+            Source::Heartbeat => &mut self.heartbeat,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.outgoing.is_empty()
+            && self.few.is_empty()
+            && self.many.is_empty()
+            && self.feed.is_empty()
+            && self.heartbeat.is_empty()
+            && self.next_turn.is_empty()
+    }
+}
+
+impl Engine {
+    /// An engine without connections.
+    #[must_use]
+    pub fn new(settings: Settings, options: EngineOptions) -> Self {
+        let seed = options.hash_seed;
+        Self {
+            history: History::new(seed, options.incarnation, options.newest, settings.history.clone()),
+            topics: TopicIndex::new(seed),
+            users: UserIndex::new(
+                seed,
+                settings.limits.connections as usize / options.shards.max(1) as usize,
+                EVICTIONS_MAX,
+            ),
+            outgoing: SeededMap::with_hasher(seed),
+            cors: Arc::new(settings.cors.clone()),
+            seed,
+            wheel: TimerWheel::new(Instant::ZERO),
+            settings,
+            shard: options.shard,
+            shards: options.shards,
+            incarnation: options.incarnation,
+            verifier: options.verifier,
+            census: options.census,
+            page: options.page,
+            rng: fastrand::Rng::with_seed(options.random_seed),
+            now: Now::default(),
+            arena: Arena::new(),
+            hot: Vec::new(),
+            expired: Vec::new(),
+            window: Window::new(),
+            queues: Queues::default(),
+            turn: Turn::default(),
+            outputs: VecDeque::new(),
+            behind: BTreeSet::new(),
+            ahead: Vec::new(),
+            intake_bytes: 0,
+            streams: 0,
+            drain: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Step 1: a new turn at `now`. Timers that are due go off.
+    pub fn begin_turn(&mut self, now: Now) {
+        self.now = now;
+        for SendRecord { index, carried } in self.turn.finish() {
+            match carried {
+                Carried::Fanout(_) | Carried::Heartbeat | Carried::Settled => {}
+                Carried::Outgoing => self.on_outgoing_whole(index),
+                Carried::Feed(_) => self.on_fed(index),
+            }
+        }
+        self.window.reclaim();
+        for (source, index) in std::mem::take(&mut self.queues.next_turn) {
+            self.queue(source, index);
+        }
+        self.trim_history();
+        self.fire_timers();
+        self.step_drain();
+    }
+
+    /// The send of the present turn to `id` took only `taken` bytes: its socket is full.
+    pub fn handle_short_send(&mut self, id: ConnectionId, taken: u32) {
+        let Some(record) = self.turn.sends.iter_mut().find(|record| record.index == id.index) else {
+            self.counters.stale_inputs += 1;
+            return;
+        };
+        let carried = std::mem::replace(&mut record.carried, Carried::Settled);
+        let taken = taken as usize;
+        match carried {
+            Carried::Fanout(mask) => self.on_fanout_short(id.index, mask, taken),
+            Carried::Feed(from) => self.on_feed_short(id.index, from, taken),
+            Carried::Outgoing => self.on_outgoing_short(id.index, taken),
+            Carried::Heartbeat => self.on_heartbeat_short(id.index, taken),
+            Carried::Settled => self.counters.stale_inputs += 1,
+        }
+    }
+
+    /// The socket takes bytes again.
+    pub fn handle_writable(&mut self, id: ConnectionId) {
+        if self.phase(id).is_some() {
+            self.on_writable(id.index);
+        }
+    }
+
+    /// The peer hung up, or a send or receive failed for good.
+    pub fn handle_hangup(&mut self, id: ConnectionId) {
+        if self.phase(id).is_some() {
+            self.end(id.index, CloseReason::PeerGone);
+        }
+    }
+
+    /// The host has closed the socket: its slot may be given to another.
+    pub fn handle_closed(&mut self, id: ConnectionId) {
+        let released = self.arena.release(id);
+        assert!(released.is_some(), "the host closes each connection once");
+        self.hot[id.index as usize] = Hot::IDLE;
+    }
+
+    /// Step 3: what to do next; `None` ends the turn.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        let mut idle = 0;
+        while idle < ROTA.len() && !self.turn.is_full() {
+            let source = ROTA[self.queues.rota % ROTA.len()];
+            self.queues.rota = self.queues.rota.wrapping_add(1);
+            let Some(index) = self.queues.of(source).pop_front() else {
+                idle += 1;
+                continue;
+            };
+            idle = 0;
+            if let Some(output) = self.next_send(source, index) {
+                return Some(output);
+            }
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+        }
+        None
+    }
+
+    /// The bytes of an `Output::Send` of the present turn.
+    #[must_use]
+    pub fn buffer(&self, buffer: BufferId) -> &[u8] {
+        self.turn.bytes(buffer)
+    }
+
+    /// Whether there is more to send at once.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.queues.is_empty() || !self.outputs.is_empty()
+    }
+
+    /// When the engine next wants a turn, if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let drain = self.drain.as_ref().and_then(Drain::next_step);
+        [self.wheel.next_deadline(), drain].into_iter().flatten().min()
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Streams here, in any state before draining.
+    #[must_use]
+    pub fn streams(&self) -> u32 {
+        self.streams
+    }
+
+    /// Connections here, in any state.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.arena.len() as u32
+    }
+
+    /// Streams that are fed from history: slow consumers and resumers.
+    #[must_use]
+    pub fn streams_behind(&self) -> u32 {
+        self.behind.len() as u32
+    }
+
+    /// Users with a stream here.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.users.users()
+    }
+
+    /// Events and bytes that the history holds.
+    #[must_use]
+    pub fn history_occupancy(&self) -> (usize, usize) {
+        (self.history.len(), self.history.bytes())
+    }
+
+    fn next_send(&mut self, source: Source, index: u32) -> Option<Output> {
+        if self.hot[index as usize].turn == self.turn.number {
+            self.queues.next_turn.push((source, index));
+            return None;
+        }
+        match source {
+            Source::Outgoing => self.next_outgoing(index),
+            Source::Few | Source::Many => self.next_fanout(index),
+            Source::Feed => self.next_feed(index),
+            Source::Heartbeat => self.next_heartbeat(index),
+        }
+    }
+
+    /// Makes a send of the present turn.
+    fn send(&mut self, index: u32, bytes: Bytes, carried: Carried) -> Output {
+        self.counters.bytes += bytes.len() as u64;
+        let buffer = self.turn.lend(bytes);
+        self.send_lent(index, buffer, carried)
+    }
+
+    fn send_lent(&mut self, index: u32, buffer: BufferId, carried: Carried) -> Output {
+        let hot = &mut self.hot[index as usize];
+        hot.turn = self.turn.number;
+        hot.sent_ms = hot::clock_ms(self.now.instant);
+        self.counters.sends += 1;
+        self.turn.sends.push(SendRecord { index, carried });
+        Output::Send { to: ConnectionId { index, generation: hot.generation }, buffer }
+    }
+
+    fn queue(&mut self, source: Source, index: u32) {
+        self.queues.of(source).push_back(index);
+    }
+
+    /// The state of a connection that is still the one `id` names, and has not been given up.
+    fn phase(&mut self, id: ConnectionId) -> Option<Phase> {
+        let phase = self.arena.by_id(id).map(|connection| connection.state.phase());
+        match phase {
+            None | Some(Phase::Closing) => {
+                self.counters.stale_inputs += 1;
+                None
+            }
+            Some(phase) => Some(phase),
+        }
+    }
+
+    fn connection(&self, index: u32) -> &Connection {
+        self.arena.by_index(index).expect("an index in our own tables has a connection")
+    }
+
+    fn connection_mut(&mut self, index: u32) -> &mut Connection {
+        self.arena.by_index_mut(index).expect("an index in our own tables has a connection")
+    }
+
+    /// Moves a connection to another state, and gives back the one it had.
+    fn become_state(&mut self, index: u32, next: State) -> State {
+        let connection = self.connection_mut(index);
+        assert!(
+            connection.state.phase().may_become(next.phase()),
+            "{:?} does not become {:?}",
+            connection.state.phase(),
+            next.phase()
+        );
+        std::mem::replace(&mut connection.state, next)
+    }
+
+    /// A duration uniform in `[base, base + spread]`.
+    fn jittered(&mut self, base: Duration, spread: Duration) -> Duration {
+        base + spread.mul_f64(self.rng.f64())
+    }
+}

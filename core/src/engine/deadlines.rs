@@ -1,0 +1,155 @@
+//! Deadlines: each connection has one timer, at the earliest of what may become due for it.
+//!
+//! A send does not touch the timer: it moves the deadline of silence on, which is noticed when the timer goes off.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use crate::close_reason::CloseReason;
+use crate::connection::state::{State, Stream};
+use crate::time::Instant;
+
+use super::hot::{Hot, clock_ms};
+use super::{Engine, Source};
+
+/// A stream is warned so long before its token ends: time to fetch another.
+const EXPIRY_WARNING: Duration = Duration::from_secs(30);
+
+/// The wall clock may jump, so what is due by it is looked at again at least this often.
+const WALL_CLOCK_TRUST: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Sets the timer of a connection to its earliest deadline.
+    pub(super) fn arm(&mut self, index: u32) {
+        match self.deadline(index) {
+            Some(deadline) => self.wheel.arm(index, deadline),
+            None => self.wheel.disarm(index),
+        }
+    }
+
+    pub(super) fn arm_if_occupied(&mut self, index: u32) {
+        if self.arena.by_index(index).is_some() {
+            self.arm(index);
+        }
+    }
+
+    pub(super) fn fire_timers(&mut self) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.wheel.advance(self.now.instant, &mut expired);
+        for index in expired.drain(..) {
+            self.on_timer(index);
+        }
+        self.expired = expired;
+    }
+
+    fn on_timer(&mut self, index: u32) {
+        let Some(connection) = self.arena.by_index(index) else { return };
+        let now = self.now.instant;
+        let blocked = self.blocked_deadline(index).is_some_and(|deadline| deadline <= now);
+        match &connection.state {
+            State::Head(intake) if intake.deadline <= now => return self.on_request_timeout(index),
+            State::Draining { reason, until, .. } if *until <= now => return self.end(index, *reason),
+            State::Answering(_) if blocked => return self.end(index, CloseReason::DeadPeer),
+            State::Streaming(_) if blocked => return self.end(index, CloseReason::DeadPeer),
+            State::Streaming(_) => return self.on_stream_timer(index),
+            State::Head(_)
+            | State::Publishing(_)
+            | State::Answering(_)
+            | State::Moving
+            | State::Draining { .. }
+            | State::Closing => {}
+        }
+        self.arm(index);
+    }
+
+    fn on_stream_timer(&mut self, index: u32) {
+        let now = self.now.instant;
+        let Some(stream) = self.stream(index) else { return };
+        let expires = stream.expires_unix_ms.map(NonZeroU64::get);
+        let (warned, ends) = (stream.warned, stream.ends);
+        if expires.is_some_and(|expires| expires <= self.now.unix.0) {
+            return self.end(index, CloseReason::TokenExpired);
+        }
+        if ends.is_some_and(|ends| ends <= now) {
+            return self.end(index, CloseReason::MaxAge);
+        }
+        if self.idle_deadline(index).is_some_and(|deadline| deadline <= now) {
+            return self.end(index, CloseReason::IdleTimeout);
+        }
+        if !warned
+            && expires.is_some_and(|expires| expires <= self.now.unix.0 + EXPIRY_WARNING.as_millis() as u64)
+        {
+            self.warn_of_expiry(index);
+        } else if self.heartbeat_deadline(index).is_some_and(|deadline| deadline <= now) {
+            self.queue(Source::Heartbeat, index);
+            // The heartbeat goes out within this turn or the next; the timer is for the one after it.
+            let interval = self.heartbeat_interval(index).unwrap_or(WALL_CLOCK_TRUST);
+            let next = self.stream_deadline(index, Some(now + interval));
+            self.wheel.arm(index, next.unwrap_or(now + interval));
+            return;
+        }
+        self.arm(index);
+    }
+
+    fn deadline(&self, index: u32) -> Option<Instant> {
+        let blocked = self.blocked_deadline(index);
+        match &self.connection(index).state {
+            State::Head(intake) => Some(intake.deadline),
+            State::Publishing(_) | State::Moving | State::Closing => None,
+            State::Answering(_) => blocked,
+            State::Draining { until, .. } => Some(*until),
+            State::Streaming(_) => {
+                let next = self.stream_deadline(index, self.heartbeat_deadline(index));
+                [blocked, next].into_iter().flatten().min()
+            }
+        }
+    }
+
+    fn stream_deadline(&self, index: u32, heartbeat: Option<Instant>) -> Option<Instant> {
+        let stream = self.stream(index)?;
+        [heartbeat, stream.ends, self.idle_deadline(index), self.expiry_deadline(stream)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When something has to be looked at because of the token's end: the warning, then the end.
+    fn expiry_deadline(&self, stream: &Stream) -> Option<Instant> {
+        let mut due_ms = stream.expires_unix_ms?.get();
+        if !stream.warned {
+            due_ms = due_ms.saturating_sub(EXPIRY_WARNING.as_millis() as u64);
+        }
+        let left = Duration::from_millis(due_ms.saturating_sub(self.now.unix.0));
+        Some(self.now.instant + left.min(WALL_CLOCK_TRUST))
+    }
+
+    fn heartbeat_deadline(&self, index: u32) -> Option<Instant> {
+        let row = self.hot[index as usize];
+        if !row.live {
+            return None;
+        }
+        Some(self.last_sent(row) + self.heartbeat_interval(index)?)
+    }
+
+    /// 75–100 % of the setting, different for neighbours: an event to all must not be followed by ten thousand
+    /// heartbeats on one tick.
+    fn heartbeat_interval(&self, index: u32) -> Option<Duration> {
+        let heartbeat = self.settings.stream.heartbeat?;
+        // Fibonacci hashing: neighbouring slots land far apart.
+        let spread = index.wrapping_mul(2_654_435_769) >> 16;
+        Some(heartbeat.mul_f64(1.0 - 0.25 * f64::from(spread) / f64::from(u16::MAX)))
+    }
+
+    fn idle_deadline(&self, index: u32) -> Option<Instant> {
+        Some(self.last_sent(self.hot[index as usize]) + self.settings.stream.idle_timeout?)
+    }
+
+    fn blocked_deadline(&self, index: u32) -> Option<Instant> {
+        Some(self.outgoing.get(&index)?.blocked? + self.settings.stream.dead_peer)
+    }
+
+    fn last_sent(&self, row: Hot) -> Instant {
+        let silence_ms = clock_ms(self.now.instant).wrapping_sub(row.sent_ms);
+        self.now.instant - Duration::from_millis(u64::from(silence_ms))
+    }
+}

@@ -1,0 +1,228 @@
+//! Feeding from history: slow consumers and resumers, from their cursor to the seam where they are live.
+//!
+//! Invariant: a stream has a cursor exactly while it is not live, and `behind` holds it under that cursor. Becoming
+//! live and the arrival of events happen on one thread, so the seam neither loses nor doubles anything.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::close_reason::CloseReason;
+use crate::connection::state::{State, Stream};
+use crate::event::SharedEvent;
+use crate::history::{Entry, Resolved};
+use crate::id::Position;
+use crate::users::{UserHash, UserKey};
+
+use super::outgoing::Then;
+use super::output::Output;
+use super::turn::Carried;
+use super::{Engine, Source};
+
+/// Most that one send from history carries: what a socket takes at once (`NOTSENT_LOWAT`).
+const FEED_BYTES_MAX: usize = 16 * 1024;
+
+/// Most entries looked at for one connection in one go: some 10 µs, then others have their turn.
+const FEED_SCAN_MAX: usize = 4096;
+
+/// What one look at history found for one connection.
+struct Fed {
+    /// The events, in order.
+    events: Vec<SharedEvent>,
+    /// Where to go on.
+    cursor: Position,
+}
+
+impl Engine {
+    /// What was sent last is out: the stream goes on from its cursor, or is live.
+    pub(super) fn on_fed(&mut self, index: u32) {
+        let Some(cursor) = self.stream(index).and_then(|stream| stream.cursor) else { return };
+        let next = self.history.newest().next();
+        if cursor == next {
+            self.become_live(index);
+        } else if cursor > next {
+            self.ahead.push(self.id_of(index));
+            self.arm(index);
+        } else {
+            self.queue(Source::Feed, index);
+            self.arm(index);
+        }
+    }
+
+    pub(super) fn next_feed(&mut self, index: u32) -> Option<Output> {
+        if self.outgoing.contains_key(&index) {
+            return None;
+        }
+        let from = self.stream(index)?.cursor?;
+        if from <= self.history.start() {
+            self.end(index, CloseReason::SlowConsumer);
+            return None;
+        }
+        let fed = self.look_up(index, from);
+        self.move_cursor(index, fed.cursor);
+        if fed.events.is_empty() {
+            self.on_fed(index);
+            return None;
+        }
+        let framing = self.hot[index as usize].framing;
+        self.counters.deliveries += fed.events.len() as u64;
+        self.counters.deliveries_from_history += fed.events.len() as u64;
+        let bytes = match fed.events.as_slice() {
+            [event] => event.frame.shared(framing),
+            events => {
+                let mut joined = BytesMut::with_capacity(FEED_BYTES_MAX);
+                for event in events {
+                    joined.extend_from_slice(event.frame.bytes(framing));
+                }
+                self.counters.joined_bytes += joined.len() as u64;
+                joined.freeze()
+            }
+        };
+        Some(self.send(index, bytes, Carried::Feed(from)))
+    }
+
+    /// A send from history fell short: traces it again from where it began.
+    pub(super) fn on_feed_short(&mut self, index: u32, from: Position, taken: usize) {
+        let framing = self.hot[index as usize].framing;
+        let fed = self.look_up(index, from);
+        let mut left = taken;
+        let mut undelivered = 0;
+        let mut cursor = fed.cursor;
+        let mut rest = Bytes::new();
+        for event in &fed.events {
+            let len = event.frame.bytes(framing).len();
+            if undelivered == 0 && left >= len {
+                left -= len;
+            } else if undelivered == 0 && left > 0 {
+                rest = event.frame.shared(framing).slice(left..);
+                cursor = event.position.next();
+                left = 0;
+                undelivered = 1;
+            } else {
+                if undelivered == 0 {
+                    cursor = event.position;
+                }
+                undelivered += 1;
+            }
+        }
+        let lost = undelivered - u64::from(!rest.is_empty());
+        self.counters.deliveries -= lost;
+        self.counters.deliveries_from_history -= lost;
+        self.move_cursor(index, cursor);
+        self.block(index, rest, Then::Feed);
+    }
+
+    /// The next events for one connection from `from` on, as many as one send takes.
+    fn look_up(&self, index: u32, from: Position) -> Fed {
+        let framing = self.hot[index as usize].framing;
+        let mut fed = Fed { events: Vec::new(), cursor: from };
+        let mut bytes = 0;
+        let mut scanned = 0;
+        let user = match self.users.key_of(index) {
+            Some(key @ UserKey::Named(name)) => Some((UserHash::of(self.seed, key), name)),
+            Some(UserKey::Anonymous(_)) | None => None,
+        };
+        for entry in self.history.after(Position(from.0.saturating_sub(1))) {
+            if scanned == FEED_SCAN_MAX {
+                return fed;
+            }
+            scanned += 1;
+            if self.is_for(index, user, &entry) {
+                let len = entry.event.frame.bytes(framing).len();
+                if bytes != 0 && bytes + len > FEED_BYTES_MAX {
+                    return fed;
+                }
+                bytes += len;
+                fed.events.push(entry.event.clone());
+            }
+            fed.cursor = entry.position.next();
+        }
+        fed.cursor = fed.cursor.max(self.history.newest().next());
+        fed
+    }
+
+    fn is_for(&self, index: u32, user: Option<(UserHash, &str)>, entry: &Entry<'_>) -> bool {
+        let reaches = match entry.audience {
+            Resolved::Topics(topics) => {
+                self.topics.is_subscribed(index, topics)
+                    && (!entry.private || self.topics.is_granted(index, topics))
+            }
+            Resolved::Users(_) => user.is_some_and(|(hash, name)| entry.is_for_user(hash, name)),
+            Resolved::All => !entry.private || user.is_some(),
+        };
+        reaches && entry.event.expires.is_none_or(|expires| self.now.unix < expires)
+    }
+
+    pub(super) fn become_live(&mut self, index: u32) {
+        let cursor = self.stream_mut(index).and_then(|stream| stream.cursor.take());
+        let cursor = cursor.expect("only a stream that is fed becomes live");
+        self.behind.remove(&(cursor, index));
+        self.hot[index as usize].live = true;
+        self.arm(index);
+    }
+
+    pub(super) fn leave_live(&mut self, index: u32, cursor: Position) {
+        self.stop_fanout(index);
+        if let Some(stream) = self.stream_mut(index) {
+            stream.cursor = Some(cursor);
+            self.behind.insert((cursor, index));
+        }
+    }
+
+    fn move_cursor(&mut self, index: u32, cursor: Position) {
+        let Some(stream) = self.stream_mut(index) else { return };
+        if let Some(old) = stream.cursor.replace(cursor) {
+            self.behind.remove(&(old, index));
+        }
+        self.behind.insert((cursor, index));
+    }
+
+    /// Streams that had already seen `position` at another shard are live from here on.
+    pub(super) fn catch_up_with(&mut self, position: Position) {
+        if self.ahead.is_empty() {
+            return;
+        }
+        let (caught_up, ahead) = std::mem::take(&mut self.ahead).into_iter().partition(|&id| {
+            let cursor = self.arena.by_id(id).and_then(|connection| connection.state.stream()?.cursor);
+            cursor.is_none_or(|cursor| cursor <= position.next())
+        });
+        self.ahead = ahead;
+        let caught_up: Vec<_> = caught_up;
+        for id in caught_up {
+            if self.arena.by_id(id).is_some() {
+                self.on_fed(id.index);
+            }
+        }
+    }
+
+    /// Lets go of what is too old or too much, and of those who had yet to read it.
+    pub(super) fn trim_history(&mut self) {
+        let topics = &mut self.topics;
+        self.history.trim(self.now.unix, |entry| {
+            if let Resolved::Topics(ids) = entry.audience {
+                ids.iter().for_each(|&id| topics.release(id));
+            }
+        });
+        let lost = self.history.start();
+        while let Some(&(cursor, index)) = self.behind.first() {
+            if cursor > lost {
+                return;
+            }
+            self.end(index, CloseReason::SlowConsumer);
+        }
+    }
+
+    pub(super) fn stream(&self, index: u32) -> Option<&Stream> {
+        self.arena.by_index(index)?.state.stream()
+    }
+
+    pub(super) fn stream_mut(&mut self, index: u32) -> Option<&mut Stream> {
+        match &mut self.arena.by_index_mut(index)?.state {
+            State::Streaming(stream) => Some(stream),
+            State::Head(_)
+            | State::Publishing(_)
+            | State::Answering(_)
+            | State::Moving
+            | State::Draining { .. }
+            | State::Closing => None,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The life of a stream: from its greeting to its goodbye.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::close_reason::CloseReason;
+use crate::connection::state::{State, Stream};
+use crate::history::Resume;
+use crate::http::{Cors, StreamHead, control};
+use crate::id::Position;
+use crate::limits::RETRY_MS_MAX;
+
+use super::outgoing::Then;
+use super::output::Output;
+use super::parcel::Parcel;
+use super::turn::Carried;
+use super::{Engine, hot};
+
+/// How long a goodbye may take to go out.
+pub(super) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Opens a stream that has been admitted: head, first bytes, and if needed the gap, in one send.
+    pub(super) fn open_stream(&mut self, index: u32, parcel: &Parcel) {
+        let (after, gap) = self.resume(parcel);
+        let now = self.now.instant;
+        let ends = self.settings.stream.max_age.map(|age| {
+            // Spread over 80–100 %, so that those who came together do not leave together.
+            now + self.jittered(age.mul_f64(0.8), age.mul_f64(0.2))
+        });
+        let cursor = after.next();
+        let stream = Stream {
+            opened: now,
+            expires_unix_ms: parcel.authorized.as_ref().and_then(|a| NonZeroU64::new(a.expires().0)),
+            ends,
+            cursor: Some(cursor),
+            warned: false,
+            visible_heartbeat: parcel.visible_heartbeat,
+            framing: parcel.framing,
+        };
+        self.become_state(index, State::Streaming(stream));
+        self.behind.insert((cursor, index));
+        let hot = &mut self.hot[index as usize];
+        hot.framing = parcel.framing;
+        hot.sent_ms = hot::clock_ms(now);
+        self.streams += 1;
+        self.counters.streams_opened += 1;
+        let greeting = self.greeting(parcel, gap);
+        self.outputs.push_back(Output::WatchHangup(self.id_of(index)));
+        self.begin_outgoing(index, greeting, Then::Feed);
+        self.arm(index);
+    }
+
+    /// Where the stream begins (behind which position), and the block of the gap it must be told of.
+    fn resume(&mut self, parcel: &Parcel) -> (Position, Option<Bytes>) {
+        let Some(last_event_id) = &parcel.last_event_id else { return (self.history.newest(), None) };
+        self.counters.resumes += 1;
+        match self.history.resume(last_event_id) {
+            Resume::After(position) => (position, None),
+            Resume::Gap { to, .. } => {
+                self.counters.gaps += 1;
+                let gap = control::gap(parcel.framing, Some(last_event_id), &to.to_string());
+                (to.position, Some(gap))
+            }
+        }
+    }
+
+    /// Head and first bytes of a stream.
+    pub(super) fn stream_head(&self, parcel: &Parcel, retry_ms: u32) -> Bytes {
+        let cors = Cors::of(&self.cors, parcel.origin.as_deref());
+        let head = StreamHead { framing: parcel.framing, cors, closes: false, headers: &[] };
+        head.encode(self.now.unix, retry_ms, parcel.padding)
+    }
+
+    fn greeting(&mut self, parcel: &Parcel, gap: Option<Bytes>) -> Bytes {
+        let retry_ms = self.retry_ms();
+        let head = self.stream_head(parcel, retry_ms);
+        match gap {
+            None => head,
+            Some(gap) => [head, gap].concat().into(),
+        }
+    }
+
+    /// The reconnection time of one client: uniform in `[retry, 2 × retry]`, since browsers add no jitter.
+    pub(super) fn retry_ms(&mut self) -> u32 {
+        let retry = self.settings.stream.retry;
+        clamp_ms(self.jittered(retry, retry))
+    }
+
+    pub(super) fn next_heartbeat(&mut self, index: u32) -> Option<Output> {
+        let row = &self.hot[index as usize];
+        // An event that is about to go out breaks the silence as well.
+        if !row.live || row.pending != 0 {
+            return None;
+        }
+        let stream = self.stream(index)?;
+        let bytes = heartbeat(stream);
+        self.counters.heartbeats += 1;
+        Some(self.send(index, bytes, Carried::Heartbeat))
+    }
+
+    pub(super) fn on_heartbeat_short(&mut self, index: u32, taken: usize) {
+        let Some(stream) = self.stream(index) else { return };
+        let bytes = heartbeat(stream);
+        // None of it out means nothing is owed: the silence of a full socket is the peer's own.
+        let rest = if taken == 0 { Bytes::new() } else { bytes.slice(taken..) };
+        let cursor = self.first_pending(index).unwrap_or_else(|| self.history.newest().next());
+        self.leave_live(index, cursor);
+        self.block(index, rest, Then::Feed);
+    }
+
+    /// Warns a stream that its token ends soon. The stream goes on.
+    pub(super) fn warn_of_expiry(&mut self, index: u32) {
+        let retry = clamp_ms(self.jittered(Duration::from_secs(1), Duration::from_secs(2)));
+        let unix = self.now.unix.0;
+        let Some(stream) = self.stream_mut(index) else { return };
+        stream.warned = true;
+        let left_ms = stream.expires_unix_ms.map_or(0, NonZeroU64::get).saturating_sub(unix);
+        let bytes = control::expiring(stream.framing, left_ms.div_ceil(1000), retry);
+        // An own piece among the events: the stream is fed from history until it is out.
+        if stream.cursor.is_none() {
+            let cursor = self.first_pending(index).unwrap_or_else(|| self.history.newest().next());
+            self.leave_live(index, cursor);
+        }
+        self.begin_outgoing(index, bytes, Then::Feed);
+    }
+
+    /// Takes a stream out of everything that would send to it, and leaves the connection to be closed or drained.
+    pub(super) fn begin_draining(&mut self, index: u32, reason: CloseReason) {
+        self.leave_indexes(index, reason);
+        self.forget_intake(index);
+        let until = self.now.instant + GOODBYE_TIMEOUT;
+        self.become_state(index, State::Draining { reason, until, linger_bytes: 0 });
+        self.arm(index);
+    }
+
+    /// Ends a connection now, with whatever has gone out.
+    pub(super) fn end(&mut self, index: u32, reason: CloseReason) {
+        self.leave_indexes(index, reason);
+        self.forget_intake(index);
+        self.counters.closes[reason.index()] += 1;
+        self.outgoing.remove(&index);
+        self.wheel.disarm(index);
+        self.become_state(index, State::Closing);
+        self.outputs.push_back(Output::Close(self.id_of(index)));
+    }
+
+    /// Ends a connection that has said its goodbye.
+    pub(super) fn close(&mut self, index: u32) {
+        let reason = match &self.connection(index).state {
+            State::Draining { reason, .. } => *reason,
+            State::Head(_)
+            | State::Publishing(_)
+            | State::Answering(_)
+            | State::Moving
+            | State::Streaming(_)
+            | State::Closing => CloseReason::Done,
+        };
+        self.end(index, reason);
+    }
+
+    fn leave_indexes(&mut self, index: u32, reason: CloseReason) {
+        let Some(stream) = self.stream(index) else { return };
+        let (cursor, opened) = (stream.cursor, stream.opened);
+        if let Some(cursor) = cursor {
+            self.behind.remove(&(cursor, index));
+        }
+        self.stop_fanout(index);
+        self.topics.unsubscribe(index);
+        if let Some(departure) = self.users.leave(index)
+            && departure.was_last
+            && !matches!(reason, CloseReason::Evicted | CloseReason::Replaced)
+        {
+            // Nobody is in the way of an evicted client any more.
+            self.users.forget_evictions(departure.user);
+        }
+        self.census.leave(self.connection(index).peer);
+        self.streams -= 1;
+        self.counters.stream_ended(reason, self.now.instant.since(opened));
+    }
+}
+
+pub(super) fn clamp_ms(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(RETRY_MS_MAX).min(RETRY_MS_MAX)
+}
+
+fn heartbeat(stream: &Stream) -> Bytes {
+    Bytes::from_static(if stream.visible_heartbeat {
+        control::heartbeat_event(stream.framing)
+    } else {
+        control::heartbeat(stream.framing)
+    })
+}

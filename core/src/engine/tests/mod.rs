@@ -1,0 +1,1 @@
+//! Scenarios of the engine on virtual time.

@@ -1,0 +1,79 @@
+//! One turn of the host's loop: what was sent in it, and the bytes that these sends point at.
+
+use bytes::Bytes;
+
+use crate::frame::Framing;
+use crate::id::Position;
+
+use super::output::BufferId;
+use super::window::Mask;
+
+/// Sends in one turn: about 0.65 ms of kernel time, after which inputs are looked at again (io-uring.md §5.5).
+pub(super) const TURN_SENDS_MAX: usize = 128;
+
+/// What one send carried, to be looked at again if it fell short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// These events of the window.
+    Fanout(Mask),
+    /// Events from history, beginning at this position; the cursor already stands behind them.
+    Feed(Position),
+    /// The rest of what the connection has in `outgoing`.
+    Outgoing,
+    /// A heartbeat.
+    Heartbeat,
+    /// It fell short, and that has been dealt with.
+    Settled,
+}
+
+/// A send of the present turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendRecord {
+    pub(super) index: u32,
+    pub(super) carried: Carried,
+}
+
+/// The present turn.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    /// Counts turns, wrapping. A row of a wrapped-around number only waits for one turn more.
+    pub(super) number: u16,
+    pub(super) sends: Vec<SendRecord>,
+    buffers: Vec<Bytes>,
+    /// The buffer that the last fan-out send used.
+    pub(super) shared: Option<Shared>,
+}
+
+/// Which events one buffer of the turn carries to connections that wait for `mask`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shared {
+    pub(super) mask: Mask,
+    pub(super) framing: Framing,
+    /// The part of `mask` that is in the buffer.
+    pub(super) carried: Mask,
+    pub(super) buffer: BufferId,
+}
+
+impl Turn {
+    pub(super) fn is_full(&self) -> bool {
+        self.sends.len() >= TURN_SENDS_MAX
+    }
+
+    /// Keeps `bytes` until the turn is over.
+    pub(super) fn lend(&mut self, bytes: Bytes) -> BufferId {
+        self.buffers.push(bytes);
+        BufferId(self.buffers.len() as u32 - 1)
+    }
+
+    pub(super) fn bytes(&self, buffer: BufferId) -> &[u8] {
+        &self.buffers[buffer.0 as usize]
+    }
+
+    /// Ends the turn and gives back what was sent in it.
+    pub(super) fn finish(&mut self) -> Vec<SendRecord> {
+        self.buffers.clear();
+        self.shared = None;
+        self.number = self.number.wrapping_add(1);
+        std::mem::take(&mut self.sends)
+    }
+}

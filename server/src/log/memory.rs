@@ -1,0 +1,87 @@
+//! The log of a hub that keeps nothing over a restart: order and ids, and which publishers' ids it has seen.
+//!
+//! The events themselves are in the shards' histories; here are only references to the same bytes, within the same
+//! bounds, so that a repeated id is recognised exactly as long as it can be resumed from.
+
+use std::collections::{HashMap, VecDeque};
+
+use corecast_core::event::SharedEvent;
+use corecast_core::id::{Incarnation, Position};
+use corecast_core::settings::HistorySettings;
+use corecast_core::time::UnixMillis;
+
+use super::{Log, LogError};
+
+/// See the module.
+pub struct MemoryLog {
+    incarnation: Incarnation,
+    newest: Position,
+    retention: HistorySettings,
+    events: VecDeque<SharedEvent>,
+    bytes: usize,
+    by_publisher_id: HashMap<Box<str>, Position>,
+}
+
+impl MemoryLog {
+    /// An empty log. `incarnation` is drawn at random for each.
+    #[must_use]
+    pub fn new(incarnation: Incarnation, retention: HistorySettings) -> Self {
+        Self {
+            incarnation,
+            newest: Position(0),
+            retention,
+            events: VecDeque::new(),
+            bytes: 0,
+            by_publisher_id: HashMap::new(),
+        }
+    }
+
+    fn keep(&mut self, event: &SharedEvent) {
+        self.newest = event.position;
+        self.bytes += event.frame.len();
+        if let Some(id) = &event.publisher_id {
+            self.by_publisher_id.insert(id.clone(), event.position);
+        }
+        self.events.push_back(event.clone());
+    }
+
+    fn trim(&mut self, now: UnixMillis) {
+        let age_ms = self.retention.age.as_millis() as u64;
+        while let Some(oldest) = self.events.front() {
+            let too_old = oldest.sequenced.0.saturating_add(age_ms) <= now.0;
+            let too_much = self.events.len() > self.retention.events || self.bytes > self.retention.bytes;
+            if !too_old && !too_much {
+                return;
+            }
+            self.bytes -= oldest.frame.len();
+            if let Some(id) = &oldest.publisher_id {
+                self.by_publisher_id.remove(id);
+            }
+            self.events.pop_front();
+        }
+    }
+}
+
+impl Log for MemoryLog {
+    fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    fn newest(&self) -> Position {
+        self.newest
+    }
+
+    fn find(&self, publisher_id: &str) -> Option<Position> {
+        self.by_publisher_id.get(publisher_id).copied()
+    }
+
+    fn append(&mut self, events: &[SharedEvent]) -> Result<(), LogError> {
+        for event in events {
+            self.keep(event);
+        }
+        if let Some(last) = events.last() {
+            self.trim(last.sequenced);
+        }
+        Ok(())
+    }
+}

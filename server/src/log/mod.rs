@@ -1,0 +1,41 @@
+//! Where acknowledged events are, in order.
+//!
+//! The sequencer appends and only then hands events out; what `append` has accepted is what `newest` tells after a
+//! restart. Not here: replay to connections (each shard's history is the last part of the log).
+
+mod memory;
+
+pub use memory::MemoryLog;
+
+use corecast_core::event::SharedEvent;
+use corecast_core::id::{Incarnation, Position};
+
+/// A log, written by the sequencer alone.
+pub trait Log: Send {
+    /// Tells this log from every other: part of all its ids.
+    fn incarnation(&self) -> Incarnation;
+
+    /// The position of its last event; 0 if it has none.
+    fn newest(&self) -> Position;
+
+    /// The kept event that a publisher gave this id, if it is still within retention.
+    fn find(&self, publisher_id: &str) -> Option<Position>;
+
+    /// Keeps `events`, which follow `newest` without a hole. When this returns `Ok` they are safe by this log's
+    /// measure, and may be shown.
+    ///
+    /// # Errors
+    /// Nothing of `events` is kept, and publishers are told so.
+    fn append(&mut self, events: &[SharedEvent]) -> Result<(), LogError>;
+}
+
+/// Why events could not be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("the log could not keep {events} events")]
+pub struct LogError {
+    /// How many.
+    pub events: usize,
+    /// Why.
+    #[source]
+    pub source: std::io::Error,
+}

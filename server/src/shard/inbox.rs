@@ -1,0 +1,123 @@
+//! What reaches a shard from other threads: events from the sequencer, and mail.
+//!
+//! Two queues, since a shard whose fan-out is behind stops taking events but goes on taking mail.
+
+use std::sync::Arc;
+
+use corecast_core::engine::output::PublishAnswer;
+use corecast_core::engine::parcel::Parcel;
+use corecast_core::event::SharedEvent;
+use corecast_ring::Wake;
+use crossbeam_queue::ArrayQueue;
+
+use super::bell::Bell;
+
+/// Events that wait for a shard: a little more than two windows, so that the next one is at hand. 8 B each.
+const EVENTS_MAX: usize = 256;
+
+/// Letters that wait for a shard: all publishes that the sequencer may hold, and a herd that moves in. 64 B each.
+const MAIL_MAX: usize = 16_384;
+
+/// A letter to a shard.
+#[derive(Debug)]
+pub enum Mail {
+    /// The sequencer's answer to a publisher here.
+    Published(PublishAnswer),
+    /// What comes with the socket that another shard passes under this key.
+    Arriving {
+        /// Tells the socket it belongs to.
+        key: u64,
+        /// What the shard must know of it.
+        parcel: Box<Parcel>,
+    },
+    /// The socket of this key does not come: the shard's table was full.
+    NotArriving {
+        /// The key that was announced.
+        key: u64,
+    },
+    /// The hub stops.
+    Drain,
+}
+
+/// The inbox of one shard. All clones are the same inbox.
+#[derive(Clone)]
+pub struct Inbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    events: ArrayQueue<SharedEvent>,
+    mail: ArrayQueue<Mail>,
+    bell: Bell,
+    wake: Wake,
+}
+
+impl Inbox {
+    /// An empty inbox whose shard is woken by `wake`.
+    #[must_use]
+    pub fn new(wake: Wake) -> Self {
+        let shared = Shared {
+            events: ArrayQueue::new(EVENTS_MAX),
+            mail: ArrayQueue::new(MAIL_MAX),
+            bell: Bell::default(),
+            wake,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Hands in an event; gives it back if there is no room.
+    ///
+    /// # Errors
+    /// The event, to be tried again once the shard has turned.
+    pub fn try_send_event(&self, event: SharedEvent) -> Result<(), SharedEvent> {
+        let sent = self.shared.events.push(event);
+        self.ring();
+        sent
+    }
+
+    /// Hands in a letter; gives it back if there is no room.
+    ///
+    /// # Errors
+    /// The letter.
+    pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
+        let sent = self.shared.mail.push(mail);
+        self.ring();
+        sent
+    }
+
+    /// The next event. Only the shard itself asks.
+    #[must_use]
+    pub fn next_event(&self) -> Option<SharedEvent> {
+        self.shared.events.pop()
+    }
+
+    /// The next letter. Only the shard itself asks.
+    #[must_use]
+    pub fn next_mail(&self) -> Option<Mail> {
+        self.shared.mail.pop()
+    }
+
+    /// Whether there is mail, or an event and the shard wants one.
+    #[must_use]
+    pub fn has_something(&self, wants_event: bool) -> bool {
+        !self.shared.mail.is_empty() || (wants_event && !self.shared.events.is_empty())
+    }
+
+    /// Whoever sleeps on this inbox.
+    #[must_use]
+    pub fn bell(&self) -> &Bell {
+        &self.shared.bell
+    }
+
+    /// What wakes the shard.
+    #[must_use]
+    pub fn wake(&self) -> &Wake {
+        &self.shared.wake
+    }
+
+    fn ring(&self) {
+        if self.shared.bell.must_wake() {
+            self.shared.wake.wake();
+        }
+    }
+}

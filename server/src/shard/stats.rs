@@ -1,0 +1,50 @@
+//! What a shard shows of itself: a copy of its plain counters, made between turns, so that counting costs nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use corecast_core::counters::Counters;
+use corecast_ring::RingCounters;
+
+/// A shard at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// What its engine has counted since start.
+    pub counters: Counters,
+    /// What its ring has counted since start.
+    pub ring: RingCounters,
+    /// Connections in any state.
+    pub connections: u32,
+    /// Connections that stream.
+    pub streams: u32,
+    /// Streams that are fed from history: slow consumers and resumers.
+    pub streams_behind: u32,
+    /// Users with a stream.
+    pub users: usize,
+    /// Events in history.
+    pub history_events: usize,
+    /// Bytes of frames in history.
+    pub history_bytes: usize,
+    /// Turns of the loop since start.
+    pub turns: u64,
+}
+
+/// Where a shard leaves its snapshots and others find the last one. All clones are the same place.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    last: Arc<Mutex<Snapshot>>,
+}
+
+impl Stats {
+    /// Leaves a snapshot. Never waits: if somebody is reading, the next one will do.
+    pub fn publish(&self, make: impl FnOnce() -> Snapshot) {
+        if let Ok(mut last) = self.last.try_lock() {
+            *last = make();
+        }
+    }
+
+    /// The last snapshot.
+    #[must_use]
+    pub fn last(&self) -> Snapshot {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
