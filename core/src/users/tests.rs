@@ -11,7 +11,7 @@ const CLIENTS: [Option<&str>; 3] = [None, Some("tab-1"), Some("tab-2")];
 const EVICTIONS_MAX: usize = 3;
 
 fn index() -> UserIndex {
-    UserIndex::new(HashSeed::new(7), EVICTIONS_MAX)
+    UserIndex::new(HashSeed::new(7), 4, EVICTIONS_MAX)
 }
 
 /// The naive model; users and clients are numbers into `KEYS` and `CLIENTS`.
