@@ -7,14 +7,14 @@
 //!
 //! The modules are listed in the order to read them.
 
+pub mod time;
 pub mod hash;
 pub mod limits;
 pub mod settings;
-pub mod time;
 
+pub mod id;
 pub mod event;
 pub mod frame;
-pub mod id;
 pub mod selector;
 
 pub mod auth;
@@ -22,7 +22,8 @@ pub mod http;
 
 pub mod close_reason;
 pub mod connection;
-pub mod engine;
 pub mod timer_wheel;
 pub mod users;
 pub mod topics;
+pub mod history;
+pub mod engine;

@@ -29,6 +29,11 @@ use crate::selector::Selector;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicId(u32);
 
+impl TopicId {
+    /// For where there is no topic; nothing may be looked up by it.
+    pub(crate) const NOTHING: Self = Self(u32::MAX);
+}
+
 /// The subscriptions and grants of one shard's subscribers.
 ///
 /// Memory: 8 bytes for each connection index; 24 for each subscription (4 in the list that fan-out walks, 20 to leave

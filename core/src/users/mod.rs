@@ -31,6 +31,9 @@ pub enum UserKey<'a> {
 pub struct UserHash(u64);
 
 impl UserHash {
+    /// For where there is no user; nothing may be looked up by it.
+    pub(crate) const NOBODY: Self = Self(0);
+
     /// The hash of `key` under `seed`.
     #[must_use]
     pub fn of(seed: HashSeed, key: UserKey<'_>) -> Self {
