@@ -15,6 +15,10 @@ pub const NAME_BYTES_MAX: usize = 255;
 /// Variables in one template: matching costs at most this many passes over a topic, about 0.1 ms at the bound.
 pub const SELECTOR_VARIABLES_MAX: usize = 32;
 
+/// How many positions an id may be beyond a shard's newest and still be believed. Shards get each event within one turn
+/// of their loops, so a client that changes shards is at most an inbox ahead; what is further is not this log's.
+pub const RESUME_AHEAD_MAX: u64 = 1 << 16;
+
 /// Selectors of one subscriber: each costs one list membership.
 pub const SELECTORS_MAX: usize = 256;
 
