@@ -36,10 +36,13 @@ impl Claims {
     /// Reads the payload of a token whose signature is good.
     pub(super) fn parse(json: &[u8]) -> Result<Self, AuthError> {
         let payload: Payload = parse_object(json)?;
-        let (subscribe, publish) = payload.corecast.as_ref().map_or_else(|| Ok((None, None)), |corecast| {
-            let members = corecast.as_object().ok_or(AuthError::BadClaims(Claim::Corecast))?;
-            Ok((members.get("subscribe"), members.get("publish")))
-        })?;
+        let (subscribe, publish) = payload.corecast.as_ref().map_or_else(
+            || Ok((None, None)),
+            |corecast| {
+                let members = corecast.as_object().ok_or(AuthError::BadClaims(Claim::Corecast))?;
+                Ok((members.get("subscribe"), members.get("publish")))
+            },
+        )?;
         Ok(Self {
             user: payload.sub.map(|sub| parse_name(&sub)).transpose()?,
             expires: parse_date(&payload.exp.ok_or(AuthError::NoExpiry)?, Claim::Exp)?,

@@ -81,9 +81,11 @@ impl AuthError {
             }
             Self::TooLarge => "the token is too large",
             Self::Malformed => "the token is malformed",
-            Self::Unsigned | Self::UnknownAlgorithm | Self::WrongKind(_) | Self::UnknownKey | Self::BadSignature => {
-                "the token is not signed by a key of this hub"
-            }
+            Self::Unsigned
+            | Self::UnknownAlgorithm
+            | Self::WrongKind(_)
+            | Self::UnknownKey
+            | Self::BadSignature => "the token is not signed by a key of this hub",
             Self::NoExpiry => "the token has no exp",
             Self::Expired => "the token has expired",
             Self::NotYetValid => "the token is not valid yet",
@@ -104,9 +106,9 @@ impl fmt::Display for AuthError {
             Self::Missing => f.write_str("no token"),
             Self::Ambiguous => f.write_str("more than one token, allowed is one"),
             Self::TooLarge => write!(f, "a token is too large, allowed are {TOKEN_BYTES_MAX} bytes"),
-            Self::Malformed => {
-                f.write_str("a token is malformed, allowed is a JWS in compact form without critical extensions")
-            }
+            Self::Malformed => f.write_str(
+                "a token is malformed, allowed is a JWS in compact form without critical extensions",
+            ),
             Self::Unsigned => f.write_str("a token is not signed (alg none), which is never allowed"),
             Self::UnknownAlgorithm => {
                 f.write_str("a token has an unknown alg, allowed are ")?;
@@ -123,7 +125,10 @@ impl fmt::Display for AuthError {
             Self::NoExpiry => f.write_str("a token has no exp, which is required"),
             Self::Expired => f.write_str("a token has expired"),
             Self::NotYetValid => {
-                write!(f, "the nbf of a token is ahead of the hub's clock, allowed are {NOT_BEFORE_LEEWAY_MS} ms")
+                write!(
+                    f,
+                    "the nbf of a token is ahead of the hub's clock, allowed are {NOT_BEFORE_LEEWAY_MS} ms"
+                )
             }
             Self::BadClaims(claim) => write!(f, "a token has a bad {claim}, allowed is {}", claim.allowed()),
         }

@@ -37,7 +37,7 @@ pub(super) fn parse_set(json: &[u8]) -> Result<Vec<Key>, KeyError> {
     if json.len() > JWK_SET_BYTES_MAX {
         return Err(KeyError::JwkSetTooLarge { bytes: json.len() });
     }
-    let set: Set = serde_json::from_slice(json).map_err(|_not_ours_to_name| KeyError::NotJwkSet)?;
+    let set: Set = serde_json::from_slice(json).map_err(|_| KeyError::NotJwkSet)?;
     let mut keys = Vec::new();
     for value in set.keys {
         refuse_secrets(&value)?;
@@ -60,14 +60,21 @@ fn refuse_secrets(jwk: &Value) -> Result<(), KeyError> {
 
 fn usable_key(jwk: &Jwk) -> Option<Key> {
     let verifies = jwk.purpose.as_deref().is_none_or(|purpose| purpose == "sig")
-        && jwk.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
+        && jwk
+            .key_ops
+            .as_ref()
+            .is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
     if !verifies {
         return None;
     }
     let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("RSA", _) => rsa_key(jwk),
-        ("EC", Some("P-256")) => point_key(&[&[4], &*coordinate::<32>(&jwk.x)?, &*coordinate::<32>(&jwk.y)?].concat()),
-        ("EC", Some("P-384")) => point_key(&[&[4], &*coordinate::<48>(&jwk.x)?, &*coordinate::<48>(&jwk.y)?].concat()),
+        ("EC", Some("P-256")) => {
+            point_key(&[&[4], &*coordinate::<32>(&jwk.x)?, &*coordinate::<32>(&jwk.y)?].concat())
+        }
+        ("EC", Some("P-384")) => {
+            point_key(&[&[4], &*coordinate::<48>(&jwk.x)?, &*coordinate::<48>(&jwk.y)?].concat())
+        }
         ("OKP", Some("Ed25519")) => point_key(&coordinate::<32>(&jwk.x)?),
         _ => None,
     }?;
@@ -88,7 +95,12 @@ fn rsa_key(jwk: &Jwk) -> Option<Key> {
     let e = number(&jwk.e)?;
     check_rsa_size(&n).ok()?;
     RsaPublicKeyComponents { n: &n, e: &e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?;
-    Some(Key { kind: Kind::Rsa, id: None, only: None, material: DecodingKey::from_rsa_raw_components(&n, &e) })
+    Some(Key {
+        kind: Kind::Rsa,
+        id: None,
+        only: None,
+        material: DecodingKey::from_rsa_raw_components(&n, &e),
+    })
 }
 
 /// A big-endian number without leading zeros.

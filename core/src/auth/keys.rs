@@ -119,7 +119,8 @@ impl Keys {
     /// Adds every public key of a PEM text (`PUBLIC KEY` or `RSA PUBLIC KEY`), at least one: RSA of 2048 to
     /// 8192 bits, P-256, P-384 or Ed25519.
     pub fn add_public_pem(&mut self, text: &[u8]) -> Result<(), KeyError> {
-        let blocks = pem::parse_many(text).ok().filter(|blocks| !blocks.is_empty()).ok_or(KeyError::NotPem)?;
+        let blocks =
+            pem::parse_many(text).ok().filter(|blocks| !blocks.is_empty()).ok_or(KeyError::NotPem)?;
         let keys = blocks.iter().map(public_key_of).collect::<Result<Vec<_>, _>>()?;
         self.add(keys)
     }
@@ -161,7 +162,8 @@ impl Keys {
 impl Key {
     /// A public key in DER (`SubjectPublicKeyInfo`; for RSA also PKCS #1) or, for curves, as the bare point.
     pub(super) fn from_public(der: &[u8]) -> Result<Self, KeyError> {
-        let parses = |algorithm: &'static dyn VerificationAlgorithm| ParsedPublicKey::new(algorithm, der).is_ok();
+        let parses =
+            |algorithm: &'static dyn VerificationAlgorithm| ParsedPublicKey::new(algorithm, der).is_ok();
         let (kind, material) = if parses(&ECDSA_P256_SHA256_FIXED) {
             (Kind::P256, DecodingKey::from_ec_der(der))
         } else if parses(&ECDSA_P384_SHA384_FIXED) {
@@ -169,7 +171,7 @@ impl Key {
         } else if parses(&ED25519) {
             (Kind::Ed25519, DecodingKey::from_ed_der(der))
         } else {
-            let key = rsa::PublicKey::from_der(der).map_err(|_opaque| KeyError::UnsupportedKind)?;
+            let key = rsa::PublicKey::from_der(der).map_err(|_| KeyError::UnsupportedKind)?;
             check_rsa_size(key.modulus().big_endian_without_leading_zero())?;
             (Kind::Rsa, DecodingKey::from_rsa_der(der))
         };
@@ -239,7 +241,10 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SecretTooShort { bytes } => {
-                write!(f, "an HMAC secret of {bytes} bytes is too short, allowed are {HMAC_SECRET_BYTES_MIN} or more")
+                write!(
+                    f,
+                    "an HMAC secret of {bytes} bytes is too short, allowed are {HMAC_SECRET_BYTES_MIN} or more"
+                )
             }
             Self::SecretIsPem => f.write_str("a PEM key is no HMAC secret, allowed are random bytes"),
             Self::NotPem => f.write_str("no readable PEM block, allowed are PUBLIC KEY and RSA PUBLIC KEY"),

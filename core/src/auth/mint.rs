@@ -98,10 +98,15 @@ impl fmt::Display for MintError {
                 f,
                 "a user name of {bytes} bytes, allowed are 1 to {NAME_BYTES_MAX} without control characters"
             ),
-            Self::TooManyGrants { count } => write!(f, "{count} selectors in a list, allowed are {GRANTS_MAX}"),
+            Self::TooManyGrants { count } => {
+                write!(f, "{count} selectors in a list, allowed are {GRANTS_MAX}")
+            }
             Self::TooShortLived => f.write_str("a time to live below 1s, allowed is 1s or more"),
             Self::TooLarge { bytes } => {
-                write!(f, "a token of {bytes} bytes is too large, allowed are {TOKEN_BYTES_MAX}: grant fewer selectors")
+                write!(
+                    f,
+                    "a token of {bytes} bytes is too large, allowed are {TOKEN_BYTES_MAX}: grant fewer selectors"
+                )
             }
         }
     }

@@ -99,13 +99,14 @@ fn expand_variable(text: &str) -> Cow<'_, str> {
     if text.bytes().all(is_unreserved) {
         return text.into();
     }
-    text.bytes().fold(String::with_capacity(3 * text.len()), |mut expanded, byte| {
-        if is_unreserved(byte) {
-            expanded.push(char::from(byte));
-        } else {
-            write!(expanded, "%{byte:02X}").expect("writing to a string cannot fail");
-        }
-        expanded
-    })
-    .into()
+    text.bytes()
+        .fold(String::with_capacity(3 * text.len()), |mut expanded, byte| {
+            if is_unreserved(byte) {
+                expanded.push(char::from(byte));
+            } else {
+                write!(expanded, "%{byte:02X}").expect("writing to a string cannot fail");
+            }
+            expanded
+        })
+        .into()
 }
