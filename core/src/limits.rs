@@ -37,7 +37,7 @@ pub const KEYS_MAX: usize = 100;
 /// Keys tried for one token. One check takes up to 100 µs, so a forged token costs at most 2 ms.
 pub const KEY_TRIES_MAX: usize = 16;
 
-/// Verified tokens remembered by one shard, each 48 B and its claims: about 300 B with a user and a few grants, so
+/// Verified tokens remembered by one shard, each 48 B and its claims: about 350 B in all with a user and a few grants, so
 /// 3 MiB a shard. The most that fits in a token is 1,000 templates, about 150 KiB, but only an issuer can make those.
 pub const TOKENS_CACHED: usize = 8192;
 

@@ -37,7 +37,7 @@ pub(super) fn parse_set(json: &[u8]) -> Result<Vec<Key>, KeyError> {
     if json.len() > JWK_SET_BYTES_MAX {
         return Err(KeyError::JwkSetTooLarge { bytes: json.len() });
     }
-    let set: Set = serde_json::from_slice(json).map_err(|_not_ours_to_name| KeyError::NotJwkSet)?;
+    let set: Set = serde_json::from_slice(json).map_err(|_| KeyError::NotJwkSet)?;
     let mut keys = Vec::new();
     for value in set.keys {
         refuse_secrets(&value)?;

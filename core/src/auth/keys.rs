@@ -171,7 +171,7 @@ impl Key {
         } else if parses(&ED25519) {
             (Kind::Ed25519, DecodingKey::from_ed_der(der))
         } else {
-            let key = rsa::PublicKey::from_der(der).map_err(|_opaque| KeyError::UnsupportedKind)?;
+            let key = rsa::PublicKey::from_der(der).map_err(|_| KeyError::UnsupportedKind)?;
             check_rsa_size(key.modulus().big_endian_without_leading_zero())?;
             (Kind::Rsa, DecodingKey::from_rsa_der(der))
         };

@@ -31,6 +31,9 @@ impl<'a> Token<'a> {
         let text = std::str::from_utf8(text).map_err(|_| AuthError::Malformed)?;
         let (message, signature) = text.rsplit_once('.').ok_or(AuthError::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(AuthError::Malformed)?;
+        if payload.contains('.') {
+            return Err(AuthError::Malformed);
+        }
         let header: Header = parse_object(&decode(header)?)?;
         if header.crit.is_some() {
             return Err(AuthError::Malformed);
