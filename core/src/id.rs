@@ -9,6 +9,10 @@ use std::fmt;
 /// The longest id in bytes, ours or a publisher's: Fetch caps safe-listed header values at 128.
 pub const ID_BYTES_MAX: usize = 128;
 
+/// The longest id the hub makes, in bytes: `#` for Mercure, incarnation, hyphen, position, `e`, number. What an event
+/// may weigh is decided before it has its id, so this much is kept free.
+pub const OWN_ID_BYTES_MAX: usize = 1 + 16 + 1 + 20 + 1 + 20;
+
 /// Tells one log from every other: drawn at random when a log is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Incarnation(pub u64);
@@ -94,7 +98,14 @@ mod tests {
         assert_eq!(id.to_string(), "0000000000000abc-17");
         assert_eq!(EventId::parse("0000000000000abc-17"), Some(id));
         assert_eq!(EventId::parse("0000000000000abc-17e3"), Some(EventId { ephemeral: Some(3), ..id }));
-        for nonsense in ["", "abc-17", "0000000000000ABC-17", "0000000000000abc-017", "0000000000000abc-+1", "0000000000000abc-1e"] {
+        for nonsense in [
+            "",
+            "abc-17",
+            "0000000000000ABC-17",
+            "0000000000000abc-017",
+            "0000000000000abc-+1",
+            "0000000000000abc-1e",
+        ] {
             assert_eq!(EventId::parse(nonsense), None, "{nonsense}");
         }
     }

@@ -32,3 +32,26 @@ pub const HEADERS_MAX: usize = 64;
 
 /// Node's timers take anything larger for 1 ms.
 pub const RETRY_MS_MAX: u32 = 2_147_483_647;
+
+/// Name-value pairs of one query: every user of a `text/plain` publish, and the other names.
+pub const QUERY_PAIRS_MAX: usize = EVENT_USERS_MAX + 24;
+
+/// Bytes of one chunk's size line, extensions included. Nobody sends extensions; they only hide things.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+
+/// Bytes of all chunk extensions of one body, and of its trailer fields. All are read and discarded.
+pub const CHUNK_EXTRA_BYTES_MAX: usize = 4096;
+
+/// Bytes that a JSON publish body may have beyond `event_bytes`: escapes, topics, users, white space.
+pub const JSON_EXTRA_BYTES_MAX: usize = 1 << 20;
+
+/// Events in one NDJSON body: each is an answer to keep until all are there.
+pub const NDJSON_EVENTS_MAX: usize = 10_000;
+
+/// Seconds of an event's `ttl`: 136 years, and no sum with it can overflow.
+pub const TTL_SECONDS_MAX: u64 = u32::MAX as u64;
+
+/// Bytes of padding that old XHR transports need before they show the first event (`padding=true`).
+pub const PADDING_BYTES: usize = 2048;
+
+const _: () = assert!(QUERY_PAIRS_MAX > SELECTORS_MAX && QUERY_PAIRS_MAX > EVENT_TOPICS_MAX);
