@@ -85,7 +85,3 @@ pub const INTAKE_BYTES_MAX: usize = 64 << 20;
 
 /// Evicted clients that one shard remembers, to answer them 204 when they come back too early. 24 B each.
 pub const EVICTIONS_MAX: usize = 16_384;
-
-/// How many positions an id may be beyond a shard's newest and still be believed. Shards get each event within one turn
-/// of their loops, so a client that changes shards is at most an inbox ahead; what is further is not this log's.
-pub const RESUME_AHEAD_MAX: u64 = 1 << 16;

@@ -106,7 +106,7 @@ pub const fn heartbeat(framing: Framing) -> &'static [u8] {
 #[must_use]
 pub const fn heartbeat_event(framing: Framing) -> &'static [u8] {
     match framing {
-        Framing::Chunked => b"25\r\nevent: corecast.heartbeat\ndata: {}\n\n\r\n",
+        Framing::Chunked => b"24\r\nevent: corecast.heartbeat\ndata: {}\n\n\r\n",
         Framing::CloseDelimited => b"event: corecast.heartbeat\ndata: {}\n\n",
     }
 }

@@ -5,10 +5,10 @@
 //! another one past it.
 //! Not here: routes, tokens, what a query means.
 
-mod error;
-mod headers;
 mod scan;
 mod target;
+mod headers;
+mod error;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -8,17 +8,17 @@
 mod excerpt;
 mod status;
 
-pub mod body;
+pub mod head;
 pub mod cookie;
 pub mod credentials;
-pub mod head;
-pub mod publish;
 pub mod query;
+pub mod body;
+pub mod publish;
 
-pub mod control;
-pub mod cors;
 mod json;
+pub mod cors;
 pub mod response;
+pub mod control;
 
 pub use self::body::{BodyDecoder, BodyError, Decoded};
 pub use self::cors::Cors;

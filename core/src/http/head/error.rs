@@ -103,8 +103,8 @@ impl From<httparse::Error> for HeadError {
     fn from(error: httparse::Error) -> Self {
         match error {
             httparse::Error::TooManyHeaders => Self::TooManyHeaders,
-            httparse::Error::Version => Self::Version,
-            httparse::Error::Token => Self::RequestLine,
+            // The scan has refused other versions: here it stands in the wrong place.
+            httparse::Error::Version | httparse::Error::Token => Self::RequestLine,
             httparse::Error::NewLine => Self::LineEnding,
             httparse::Error::HeaderName | httparse::Error::HeaderValue | httparse::Error::Status => {
                 Self::Header
