@@ -94,7 +94,14 @@ mod tests {
         assert_eq!(id.to_string(), "0000000000000abc-17");
         assert_eq!(EventId::parse("0000000000000abc-17"), Some(id));
         assert_eq!(EventId::parse("0000000000000abc-17e3"), Some(EventId { ephemeral: Some(3), ..id }));
-        for nonsense in ["", "abc-17", "0000000000000ABC-17", "0000000000000abc-017", "0000000000000abc-+1", "0000000000000abc-1e"] {
+        for nonsense in [
+            "",
+            "abc-17",
+            "0000000000000ABC-17",
+            "0000000000000abc-017",
+            "0000000000000abc-+1",
+            "0000000000000abc-1e",
+        ] {
             assert_eq!(EventId::parse(nonsense), None, "{nonsense}");
         }
     }

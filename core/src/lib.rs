@@ -7,13 +7,13 @@
 //!
 //! The modules are listed in the order to read them.
 
-pub mod time;
 pub mod limits;
 pub mod settings;
+pub mod time;
 
-pub mod id;
 pub mod event;
 pub mod frame;
+pub mod id;
 pub mod selector;
 
 pub mod auth;
