@@ -79,15 +79,20 @@ pub struct HmacKeyFile {
 impl Config {
     /// Reads and fetches all keys that are set. Blocks for at most a few seconds, if there is a key set to fetch.
     pub fn load_keys(&self) -> Result<KeyMaterial, KeyError> {
-        let AuthConfig { hmac_key, hmac_key_file, public_key_file, jwks_url, .. } = &self.auth;
-        let hmac = match (hmac_key, hmac_key_file) {
-            (Some(secret), _) => Some(secret.clone()),
-            (None, Some(path)) => Some(read_hmac_key(path)?.secret),
-            (None, None) => None,
-        };
+        let hmac = self.hmac_secret()?;
+        let AuthConfig { public_key_file, jwks_url, .. } = &self.auth;
         let public_pem = public_key_file.as_deref().map(read_public_key).transpose()?;
         let jwks = jwks_url.as_deref().map(fetch_key_set).transpose()?;
         Ok(KeyMaterial { hmac, public_pem, jwks })
+    }
+
+    /// The shared secret that is set, from wherever it is.
+    pub fn hmac_secret(&self) -> Result<Option<Secret>, KeyError> {
+        match (&self.auth.hmac_key, &self.auth.hmac_key_file) {
+            (Some(secret), _) => Ok(Some(secret.clone())),
+            (None, Some(path)) => Ok(Some(read_hmac_key(path)?.secret)),
+            (None, None) => Ok(None),
+        }
     }
 }
 
