@@ -181,13 +181,13 @@ fn a_token_is_the_only_output_and_holds_what_was_asked_for() {
     folder.write("corecast.toml", "[auth]\nhmac_key_file = \"hmac.key\"\n");
     let args =
         ["token", "--user", "alice", "--subscribe", "orders/{id}", "--subscribe", "news", "--ttl", "15m"];
-    let ways: [(&[&str], &[(&str, &str)]); 4] = [
-        (&["--config", "corecast.toml"], &[]),
-        (&["--hmac-key-file", "hmac.key"], &[]),
+    let none: &[(&str, &str)] = &[];
+    for (flags, env) in [
+        (&["--config", "corecast.toml"][..], none),
+        (&["--hmac-key-file", "hmac.key"], none),
         (&[], &[("CORECAST_AUTH__HMAC_KEY", KEY)]),
         (&[], &[("CORECAST_AUTH__HMAC_KEY_FILE", "hmac.key")]),
-    ];
-    for (flags, env) in ways {
+    ] {
         let claims = claims(&folder.run(&[&args[..], flags].concat(), env));
         assert_eq!(claims["sub"], "alice");
         assert_eq!(claims["corecast"], json!({ "subscribe": ["orders/{id}", "news"], "publish": [] }));
