@@ -1,3 +1,8 @@
-//! Starts the hub.
+//! The `corecast` command.
 #![forbid(unsafe_code)]
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    corecast::cli::main()
+}

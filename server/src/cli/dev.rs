@@ -1,0 +1,121 @@
+//! `corecast dev`: a hub to try, that leaves nothing behind.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+
+use super::error::CliError;
+use super::flags::{SettingFlags, load_config};
+use super::token::{mint, unix_now};
+use crate::config::{Purpose, Secret};
+use crate::hub::{self, DevOptions, HubOptions};
+use crate::logging;
+
+/// The page that the demo hub serves. `{{token}}` stands where the demo token goes.
+const PAGE: &str = include_str!("../../assets/dev.html");
+
+const TOKEN_PLACE: &str = "{{token}}";
+
+/// A working day, and the night after it.
+const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
+
+const DEMO_USER: &str = "dev";
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  corecast dev
+  corecast dev --listen 127.0.0.1:9000 --shards 1")]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    let mut config = load_config(None, Some(&args.settings), Purpose::Dev)?.config;
+    logging::start(&config.logging)?;
+    let given = config.hmac_secret();
+    let given = given.map_err(|cause| CliError::Key { place: "auth.hmac_key_file".to_owned(), cause })?;
+    let secret = match given {
+        Some(secret) => secret,
+        None => config.auth.hmac_key.insert(throw_away_key()?).clone(),
+    };
+    let everything = ["*".to_owned()];
+    let token = mint(&secret, Some(DEMO_USER), &everything, &everything, TOKEN_TTL, unix_now())?;
+    let page = PAGE.replace(TOKEN_PLACE, &token);
+    let banner = Box::new(move |hub, admin| dev_banner(hub, admin, &token));
+    Ok(hub::run(HubOptions { config, dev: Some(DevOptions { page, banner }) })?)
+}
+
+fn throw_away_key() -> Result<Secret, getrandom::Error> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    Ok(Secret::new(key))
+}
+
+/// What a developer needs to begin: a page, a token, and two commands to paste.
+#[must_use]
+pub fn dev_banner(hub: SocketAddr, admin: SocketAddr, token: &str) -> String {
+    let (hub, admin) = (reachable(hub), reachable(admin));
+    format!(
+        "corecast is running; its key, its token and its events are gone when it ends (Ctrl-C).
+
+  page     http://{hub}/
+  metrics  http://{admin}/metrics
+  token    {token}
+
+Subscribe:
+
+  curl -N 'http://{hub}/events?topic=demo'
+
+Publish:
+
+  curl 'http://{hub}/publish' \\
+    -H 'Content-Type: application/json' \\
+    -H 'Authorization: Bearer {token}' \\
+    -d '{{\"topics\":[\"demo\"],\"data\":\"hello\"}}'
+"
+    )
+}
+
+/// An address that can be opened here: a listener on all addresses is also on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_one_place_for_the_token() {
+        assert_eq!(PAGE.matches(TOKEN_PLACE).count(), 1);
+    }
+
+    #[test]
+    fn the_page_needs_nothing_from_elsewhere() {
+        for outside in ["http://", "https://", "src=\"", "@import", "url(", "innerHTML"] {
+            assert!(!PAGE.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn the_banner_names_addresses_that_can_be_opened() {
+        let banner = dev_banner("0.0.0.0:8080".parse().unwrap(), "[::]:9180".parse().unwrap(), "TOKEN");
+        assert!(banner.contains("page     http://127.0.0.1:8080/\n"), "{banner}");
+        assert!(banner.contains("metrics  http://[::1]:9180/metrics\n"), "{banner}");
+        assert!(banner.contains("-d '{\"topics\":[\"demo\"],\"data\":\"hello\"}'"), "{banner}");
+        assert_eq!(banner.matches("TOKEN").count(), 2);
+    }
+
+    #[test]
+    fn throw_away_keys_differ() {
+        assert_ne!(throw_away_key().unwrap(), throw_away_key().unwrap());
+    }
+}

@@ -1,0 +1,249 @@
+//! What the operator can set: one TOML file, overridden by the environment, overridden by flags.
+//!
+//! Invariants: every setting is one row of [`schema::SETTINGS`], from which reading, checking, `config check` and
+//! `config defaults` follow. A [`Config`] that [`load`] returned has every value in its range and no impossible
+//! pair. Whatever is not understood is an error, and all errors are reported at once.
+//! Not here: what the values do. The engine gets [`Config::settings`].
+
+mod env;
+mod file;
+pub mod keys;
+pub mod load;
+pub mod problem;
+mod rules;
+pub mod schema;
+pub mod secret;
+pub mod show;
+pub mod units;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use corecast_core::settings::{
+    CorsSettings, HistorySettings, LimitSettings, PerUserPolicy, Settings, StreamSettings,
+};
+
+pub use load::{Loaded, Override, Purpose, Sources, load};
+pub use problem::{Problem, Problems, Warning};
+pub use secret::Secret;
+
+/// Every setting, by section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `[hub]`
+    pub hub: HubConfig,
+    /// `[admin]`
+    pub admin: AdminConfig,
+    /// `[auth]`
+    pub auth: AuthConfig,
+    /// `[limits]`
+    pub limits: LimitsConfig,
+    /// `[stream]`
+    pub stream: StreamConfig,
+    /// `[history]`
+    pub history: HistoryConfig,
+    /// `[log]`
+    pub log: LogConfig,
+    /// `[cors]`
+    pub cors: CorsConfig,
+    /// `[drain]`
+    pub drain: DrainConfig,
+    /// `[logging]`
+    pub logging: LoggingConfig,
+}
+
+/// `[hub]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubConfig {
+    /// Where subscribers and publishers connect.
+    pub listen: SocketAddr,
+    /// Number of shards; `None` is one for each usable core.
+    pub shards: Option<u32>,
+    /// What hosts the engines on real sockets.
+    pub driver: Driver,
+}
+
+/// `hub.driver`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// The best one that this kernel allows.
+    #[default]
+    Auto,
+    /// io_uring, or no start at all.
+    Uring,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Where metrics and the admin API are.
+    pub listen: SocketAddr,
+}
+
+/// `[auth]`. At most one key of each sort: a shared secret, and public keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// The shared secret itself, at least [`keys::HMAC_KEY_BYTES_MIN`] bytes.
+    pub hmac_key: Option<Secret>,
+    /// A file with the shared secret.
+    pub hmac_key_file: Option<PathBuf>,
+    /// A PEM file with a public key.
+    pub public_key_file: Option<PathBuf>,
+    /// Where a JSON Web Key Set is; `https`, or `http` on a loopback address.
+    pub jwks_url: Option<String>,
+    /// Whether a stream may be opened without a token.
+    pub anonymous: bool,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Streams in the whole process.
+    pub connections: u32,
+    /// Streams of one user; 0 is no limit.
+    pub per_user: u32,
+    /// What happens at `per_user`.
+    pub per_user_policy: PerUserPolicy,
+    /// Streams of one peer address; 0 is no limit.
+    pub per_ip: u32,
+    /// The encoded block of an event, in bytes.
+    pub event_bytes: u32,
+    /// A request head, in bytes.
+    pub head_bytes: u32,
+    /// From the first moment of a request until its head (and again its body) is complete.
+    pub head_timeout: Duration,
+}
+
+/// `[stream]`; `None` is `"off"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Longest silence on a stream before a comment is sent.
+    pub heartbeat: Option<Duration>,
+    /// Base of the reconnection time.
+    pub retry: Duration,
+    /// A connection on which nothing moved for so long is closed.
+    pub idle_timeout: Option<Duration>,
+    /// A peer that takes nothing for so long is closed.
+    pub dead_peer: Duration,
+    /// A stream ends after 80–100 % of this and comes back.
+    pub max_age: Option<Duration>,
+}
+
+/// `[history]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// Most events kept.
+    pub events: u32,
+    /// Most bytes of frames kept.
+    pub bytes: u64,
+    /// How long an event is kept.
+    pub age: Duration,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogConfig {
+    /// What the log is made of.
+    pub kind: LogKind,
+    /// The folder of a file log.
+    pub path: PathBuf,
+    /// Most bytes of a file log.
+    pub bytes: u64,
+    /// How long a file log keeps an event.
+    pub age: Duration,
+}
+
+/// `log.kind`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogKind {
+    /// Gone with the process.
+    #[default]
+    Memory,
+}
+
+/// `[cors]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CorsConfig {
+    /// Origins that may read answers, each as the browser sends it; `*` is any.
+    pub origins: Vec<Box<str>>,
+}
+
+/// `[drain]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DrainConfig {
+    /// The window over which streams are ended and asked to come back.
+    pub over: Duration,
+}
+
+/// `[logging]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoggingConfig {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Directives as [`crate::logging`] takes them: `info`, or `warn,corecast=debug`.
+    pub level: String,
+}
+
+/// `logging.format`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// What an engine is told.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            limits: LimitSettings {
+                connections: self.limits.connections,
+                per_user: self.limits.per_user,
+                per_user_policy: self.limits.per_user_policy,
+                per_ip: self.limits.per_ip,
+                event_bytes: self.limits.event_bytes,
+                head_bytes: self.limits.head_bytes,
+                head_timeout: self.limits.head_timeout,
+            },
+            stream: StreamSettings {
+                heartbeat: self.stream.heartbeat,
+                retry: self.stream.retry,
+                idle_timeout: self.stream.idle_timeout,
+                dead_peer: self.stream.dead_peer,
+                max_age: self.stream.max_age,
+            },
+            history: HistorySettings {
+                events: usize::try_from(self.history.events).unwrap_or(usize::MAX),
+                bytes: usize::try_from(self.history.bytes).unwrap_or(usize::MAX),
+                age: self.history.age,
+            },
+            cors: CorsSettings { origins: self.cors.origins.clone() },
+            anonymous: self.auth.anonymous,
+        }
+    }
+
+    /// What the first layer is written into. Not a valid configuration: the defaults are in the schema.
+    fn blank() -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Self {
+            hub: HubConfig { listen: nowhere, shards: None, driver: Driver::default() },
+            admin: AdminConfig { listen: nowhere },
+            auth: AuthConfig::default(),
+            limits: LimitsConfig::default(),
+            stream: StreamConfig::default(),
+            history: HistoryConfig::default(),
+            log: LogConfig::default(),
+            cors: CorsConfig::default(),
+            drain: DrainConfig::default(),
+            logging: LoggingConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The table of settings: names, defaults, ranges and meanings, in one place.
+//!
+//! Invariant: a row's default is a value that the row itself accepts, and every pair of `section.key` is unique
+//! (both tested). Rows of a section stand together.
+//! Not here: rules about two settings at once (`rules.rs`).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use corecast_core::limits::TOKEN_BYTES_MAX;
+use corecast_core::settings::PerUserPolicy;
+
+use super::{Config, Driver, LogFormat, LogKind, Secret};
+
+/// Where in a [`Config`] a row's value goes.
+pub(super) type Field<T> = fn(&mut Config) -> &mut T;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// The TOML table it is in.
+    pub section: &'static str,
+    /// Its key in that table.
+    pub key: &'static str,
+    /// A TOML literal; `None` is unset.
+    pub default: Option<&'static str>,
+    /// What it does, in one or two sentences.
+    pub doc: &'static str,
+    /// Which values it takes, and where they go.
+    pub(super) kind: Kind,
+}
+
+/// The values a setting takes. Ranges include both ends.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Count { min: u32, max: u32, field: Field<u32> },
+    CountOrAuto { min: u32, max: u32, field: Field<Option<u32>> },
+    Bytes { min: u64, max: u64, field: Field<u64> },
+    BytesShort { min: u32, max: u32, field: Field<u32> },
+    Duration { min: Duration, max: Duration, field: Field<Duration> },
+    DurationOrOff { min: Duration, max: Duration, field: Field<Option<Duration>> },
+    Switch { field: Field<bool> },
+    Choice(Choice),
+    Address { field: Field<SocketAddr> },
+    Path { field: Field<PathBuf> },
+    OptionalPath { field: Field<Option<PathBuf>> },
+    Secret { field: Field<Option<Secret>> },
+    KeySetUrl { field: Field<Option<String>> },
+    Origins { field: Field<Vec<Box<str>>> },
+    LogLevel { field: Field<String> },
+}
+
+/// A closed list of names.
+#[derive(Debug)]
+pub(super) struct Choice {
+    /// Names that can be chosen.
+    pub(super) names: &'static [&'static str],
+    /// Names that later versions take: recognised, so that the error can say so.
+    pub(super) unavailable: &'static [&'static str],
+    /// Writes the value with this index in `names`.
+    pub(super) choose: fn(&mut Config, usize),
+    /// The index in `names` of what is chosen.
+    pub(super) chosen: fn(&Config) -> Option<usize>,
+}
+
+/// A `Choice` whose names stand beside the values of an enum; the parallel lists cannot get out of step.
+macro_rules! choice {
+    ($section:ident . $key:ident, { $($name:literal => $value:expr),+ }, unavailable: $unavailable:expr) => {
+        Kind::Choice(Choice {
+            names: &[$($name),+],
+            unavailable: &$unavailable,
+            choose: |config, index| {
+                if let Some(value) = [$($value),+].into_iter().nth(index) {
+                    config.$section.$key = value;
+                }
+            },
+            chosen: |config| [$($value),+].into_iter().position(|value| value == config.$section.$key),
+        })
+    };
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+const fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 86_400)
+}
+
+/// Enough for every machine that exists; a typo of two digits too many is caught.
+const SHARDS_MAX: u32 = 1024;
+/// Slots are addressed by 24 bits of an index at most.
+const CONNECTIONS_MAX: u32 = 1 << 24;
+const KIB: u64 = 1 << 10;
+const GIB: u64 = 1 << 30;
+
+/// Every setting, in the order in which they are shown.
+pub static SETTINGS: &[Setting] = &[
+    Setting {
+        section: "hub",
+        key: "listen",
+        default: Some("\"0.0.0.0:8080\""),
+        doc: "Where subscribers and publishers connect.",
+        kind: Kind::Address { field: |c| &mut c.hub.listen },
+    },
+    Setting {
+        section: "hub",
+        key: "shards",
+        default: Some("\"auto\""),
+        doc: "Threads that hold connections; \"auto\" is one for each core that the process may use.",
+        kind: Kind::CountOrAuto { min: 1, max: SHARDS_MAX, field: |c| &mut c.hub.shards },
+    },
+    Setting {
+        section: "hub",
+        key: "driver",
+        default: Some("\"auto\""),
+        doc: "What drives the sockets; \"uring\" refuses to start where io_uring is not allowed.",
+        kind: choice!(hub.driver, { "auto" => Driver::Auto, "uring" => Driver::Uring }, unavailable: ["monoio"]),
+    },
+    Setting {
+        section: "admin",
+        key: "listen",
+        default: Some("\"127.0.0.1:9180\""),
+        doc: "Where metrics and the admin API are. Keep it away from the public network.",
+        kind: Kind::Address { field: |c| &mut c.admin.listen },
+    },
+    Setting {
+        section: "auth",
+        key: "hmac_key",
+        default: None,
+        doc: "Shared secret of HS256/384/512 tokens. Prefer hmac_key_file: this file is easier to leak.",
+        kind: Kind::Secret { field: |c| &mut c.auth.hmac_key },
+    },
+    Setting {
+        section: "auth",
+        key: "hmac_key_file",
+        default: None,
+        doc: "File with the shared secret; one line end at its end is dropped.",
+        kind: Kind::OptionalPath { field: |c| &mut c.auth.hmac_key_file },
+    },
+    Setting {
+        section: "auth",
+        key: "public_key_file",
+        default: None,
+        doc: "PEM file with the public key of RS256, PS256, ES256/384 or EdDSA tokens.",
+        kind: Kind::OptionalPath { field: |c| &mut c.auth.public_key_file },
+    },
+    Setting {
+        section: "auth",
+        key: "jwks_url",
+        default: None,
+        doc: "Where the JSON Web Key Set of the token issuer is; fetched at start and again from time to time.",
+        kind: Kind::KeySetUrl { field: |c| &mut c.auth.jwks_url },
+    },
+    Setting {
+        section: "auth",
+        key: "anonymous",
+        default: Some("false"),
+        doc: "Whether a stream may be opened without a token. It sees public events only.",
+        kind: Kind::Switch { field: |c| &mut c.auth.anonymous },
+    },
+    Setting {
+        section: "limits",
+        key: "connections",
+        default: Some("10000"),
+        doc: "Streams in the whole process.",
+        kind: Kind::Count { min: 1, max: CONNECTIONS_MAX, field: |c| &mut c.limits.connections },
+    },
+    Setting {
+        section: "limits",
+        key: "per_user",
+        default: Some("1"),
+        doc: "Streams of one user; 0 is no limit.",
+        kind: Kind::Count { min: 0, max: 65_535, field: |c| &mut c.limits.per_user },
+    },
+    Setting {
+        section: "limits",
+        key: "per_user_policy",
+        default: Some("\"evict_oldest\""),
+        doc: "What happens at per_user: the oldest stream ends for good, or the newest is refused.",
+        kind: choice!(limits.per_user_policy, {
+            "evict_oldest" => PerUserPolicy::EvictOldest,
+            "reject_newest" => PerUserPolicy::RejectNewest
+        }, unavailable: []),
+    },
+    Setting {
+        section: "limits",
+        key: "per_ip",
+        default: Some("0"),
+        doc: "Streams of one peer address; 0 is no limit. Behind a proxy all clients share one address.",
+        kind: Kind::Count { min: 0, max: CONNECTIONS_MAX, field: |c| &mut c.limits.per_ip },
+    },
+    Setting {
+        section: "limits",
+        key: "event_bytes",
+        default: Some("65536"),
+        doc: "The encoded block of one event. Some clients break above 64KiB.",
+        kind: Kind::BytesShort { min: 1024, max: 16 << 20, field: |c| &mut c.limits.event_bytes },
+    },
+    Setting {
+        section: "limits",
+        key: "head_bytes",
+        default: Some("16384"),
+        doc: "The head of one request: its line, its header fields, with cookies and token.",
+        // A head that cannot hold the longest token would refuse what the token limits allow.
+        kind: Kind::BytesShort {
+            min: TOKEN_BYTES_MAX as u32,
+            max: 256 << 10,
+            field: |c| &mut c.limits.head_bytes,
+        },
+    },
+    Setting {
+        section: "limits",
+        key: "head_timeout",
+        default: Some("\"10s\""),
+        doc: "How long a request's head, and again its body, may take to arrive.",
+        kind: Kind::Duration { min: secs(1), max: secs(300), field: |c| &mut c.limits.head_timeout },
+    },
+    Setting {
+        section: "stream",
+        key: "heartbeat",
+        default: Some("\"15s\""),
+        doc: "Longest silence on a stream before a comment is sent. Proxies cut silent streams after 30s to 60s.",
+        kind: Kind::DurationOrOff { min: millis(100), max: secs(3600), field: |c| &mut c.stream.heartbeat },
+    },
+    Setting {
+        section: "stream",
+        key: "retry",
+        default: Some("\"3s\""),
+        doc: "Base of the reconnection time; each client gets its own between this and twice this.",
+        kind: Kind::Duration { min: millis(100), max: days(1), field: |c| &mut c.stream.retry },
+    },
+    Setting {
+        section: "stream",
+        key: "idle_timeout",
+        default: Some("\"300s\""),
+        doc: "A connection on which nothing moved for so long, not even a heartbeat, is closed.",
+        kind: Kind::DurationOrOff { min: secs(1), max: days(1), field: |c| &mut c.stream.idle_timeout },
+    },
+    Setting {
+        section: "stream",
+        key: "dead_peer",
+        default: Some("\"30s\""),
+        doc: "A peer that acknowledges nothing for so long is closed, and its slot is free.",
+        kind: Kind::Duration { min: secs(1), max: secs(3600), field: |c| &mut c.stream.dead_peer },
+    },
+    Setting {
+        section: "stream",
+        key: "max_age",
+        default: Some("\"off\""),
+        doc: "A stream ends after 80 to 100 % of this and comes back, so that load moves between hubs.",
+        kind: Kind::DurationOrOff { min: secs(1), max: days(30), field: |c| &mut c.stream.max_age },
+    },
+    Setting {
+        section: "history",
+        key: "events",
+        default: Some("65536"),
+        doc: "Most events kept for replay.",
+        kind: Kind::Count { min: 1, max: 1 << 26, field: |c| &mut c.history.events },
+    },
+    Setting {
+        section: "history",
+        key: "bytes",
+        default: Some("\"64MiB\""),
+        doc: "Most bytes of events kept for replay. Shards share them: this is the memory of one history.",
+        kind: Kind::Bytes { min: 64 * KIB, max: 1024 * GIB, field: |c| &mut c.history.bytes },
+    },
+    Setting {
+        section: "history",
+        key: "age",
+        default: Some("\"1h\""),
+        doc: "How long an event is kept for replay.",
+        kind: Kind::Duration { min: secs(1), max: days(365), field: |c| &mut c.history.age },
+    },
+    Setting {
+        section: "log",
+        key: "kind",
+        default: Some("\"memory\""),
+        doc: "Where acknowledged events are; a memory log is gone with the process.",
+        kind: choice!(log.kind, { "memory" => LogKind::Memory }, unavailable: ["file"]),
+    },
+    Setting {
+        section: "log",
+        key: "path",
+        default: Some("\"/var/lib/corecast\""),
+        doc: "Folder of a file log. No effect on a memory log.",
+        kind: Kind::Path { field: |c| &mut c.log.path },
+    },
+    Setting {
+        section: "log",
+        key: "bytes",
+        default: Some("\"1GiB\""),
+        doc: "Most bytes of a file log. No effect on a memory log.",
+        kind: Kind::Bytes { min: 1024 * KIB, max: 16 * 1024 * GIB, field: |c| &mut c.log.bytes },
+    },
+    Setting {
+        section: "log",
+        key: "age",
+        default: Some("\"7d\""),
+        doc: "How long a file log keeps an event. No effect on a memory log.",
+        kind: Kind::Duration { min: secs(1), max: days(3650), field: |c| &mut c.log.age },
+    },
+    Setting {
+        section: "cors",
+        key: "origins",
+        default: Some("[]"),
+        doc: "Pages of other origins that may subscribe and publish; \"*\" is any.",
+        kind: Kind::Origins { field: |c| &mut c.cors.origins },
+    },
+    Setting {
+        section: "drain",
+        key: "over",
+        default: Some("\"5s\""),
+        doc: "At a stop: the window over which streams are ended and asked to come back.",
+        kind: Kind::Duration { min: secs(0), max: secs(600), field: |c| &mut c.drain.over },
+    },
+    Setting {
+        section: "logging",
+        key: "format",
+        default: Some("\"text\""),
+        doc: "How the hub's own messages on standard error look; \"json\" is one object a line.",
+        kind: choice!(logging.format, { "text" => LogFormat::Text, "json" => LogFormat::Json }, unavailable: []),
+    },
+    Setting {
+        section: "logging",
+        key: "level",
+        default: Some("\"info\""),
+        doc: "Which of these messages are written, as in RUST_LOG: \"warn\", or \"info,corecast::shard=debug\".",
+        kind: Kind::LogLevel { field: |c| &mut c.logging.level },
+    },
+];
+
+impl Setting {
+    /// `section.key`
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.section, self.key)
+    }
+
+    /// The environment variable that overrides it.
+    #[must_use]
+    pub fn env_name(&self) -> String {
+        format!("CORECAST_{}__{}", self.section.to_uppercase(), self.key.to_uppercase())
+    }
+
+    /// Whether its value must not be shown.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret { .. })
+    }
+}
+
+/// The setting with this section and key.
+#[must_use]
+pub fn find(section: &str, key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.section == section && setting.key == key)
+}
+
+/// The names of the sections, each once, in the order of the table.
+pub fn sections() -> impl Iterator<Item = &'static str> {
+    let rows = SETTINGS.iter().enumerate();
+    rows.filter(|&(i, row)| i == 0 || SETTINGS[i - 1].section != row.section).map(|(_, row)| row.section)
+}
