@@ -1,2 +1,4 @@
 #![forbid(unsafe_code)]
 //! Harness and simulator of corecast.
+
+pub mod fuzz;

@@ -201,6 +201,12 @@ pub fn error_json(code: &'static str, message: &dyn Display) -> String {
     format!("{{\"error\":\"{code}\",\"message\":{}}}", JsonText(&message.to_string()))
 }
 
+/// `{"id": id}`, the answer to a published event, and to each line of an NDJSON publish that was taken.
+#[must_use]
+pub fn id_json(id: &str) -> String {
+    format!("{{\"id\":{}}}", JsonText(id))
+}
+
 /// The head that begins an event stream.
 #[derive(Clone, Debug)]
 pub struct StreamHead<'a> {

@@ -59,15 +59,22 @@ fn check_heartbeat(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut 
     let stream = &merged.config.stream;
     let Some(heartbeat) = stream.heartbeat else { return };
     let shown = show_duration(heartbeat);
-    for (key, other) in [("dead_peer", Some(stream.dead_peer)), ("idle_timeout", stream.idle_timeout)] {
-        let Some(origin) = sound_pair(merged, ("stream", "heartbeat"), ("stream", key)) else { continue };
-        if let Some(other) = other.filter(|other| heartbeat >= *other) {
-            let text = format!(
-                "stream.heartbeat = \"{shown}\" must be shorter than stream.{key} = \"{}\"",
-                show_duration(other)
-            );
-            problems.push(Problem { origin, fault: Fault::Pair(text) });
-        }
+    if let Some(origin) = sound_pair(merged, ("stream", "heartbeat"), ("stream", "dead_peer"))
+        && heartbeat >= stream.dead_peer
+    {
+        let other = show_duration(stream.dead_peer);
+        let text = format!("stream.heartbeat = \"{shown}\" must be shorter than stream.dead_peer = \"{other}\"");
+        problems.push(Problem { origin, fault: Fault::Pair(text) });
+    }
+    if let Some(idle) = stream.idle_timeout.filter(|idle| heartbeat >= *idle) {
+        warnings.push(Warning {
+            origin: merged.origin("stream", "idle_timeout"),
+            text: format!(
+                "stream.idle_timeout = \"{}\" is not above stream.heartbeat = \"{shown}\": every quiet stream will be \
+                 closed, and come back",
+                show_duration(idle)
+            ),
+        });
     }
     if heartbeat.as_secs() > HEARTBEAT_SAFE_SECS {
         warnings.push(Warning {

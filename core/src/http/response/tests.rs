@@ -27,6 +27,15 @@ fn a_refusal_says_what_to_do() {
 }
 
 #[test]
+fn a_published_event_is_answered_with_its_id() {
+    let bytes = text(Response::json(Status::Ok, id_json("a-1")).encode(NOW));
+    assert!(
+        bytes.starts_with("HTTP/1.1 200 OK\r\n") && bytes.ends_with("\r\n\r\n{\"id\":\"a-1\"}"),
+        "{bytes}"
+    );
+}
+
+#[test]
 fn an_answer_without_content_has_no_length() {
     let bytes = text(Response::empty(Status::NoContent).encode(NOW));
     assert_eq!(bytes, format!("HTTP/1.1 204 No Content\r\nDate: {DATE}\r\nCache-Control: no-store\r\n\r\n"));
