@@ -8,7 +8,7 @@ use ureq::config::ConfigBuilder;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
 
-/// A name look-up and a handshake across the world take less than half of it.
+/// Long for a handshake across the world, short for somebody who waits for an error.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client that trusts what this machine trusts (so that a company's own authority counts) and hands every status

@@ -30,7 +30,7 @@ Examples:
   corecast publish --topic orders/17 '{\"state\":\"paid\"}'
   corecast publish --user alice --type notice --ttl 10m 'Your report is ready.'
   date | corecast publish --all --ephemeral
-  corecast publish --ndjson < events.ndjson     # {\"topics\":[\"orders/17\"],\"data\":{\"state\":\"paid\"}} a line
+  corecast publish --ndjson < events.ndjson     # a line: {\"topics\":[\"a\"],\"data\":{\"n\":1}}
 
 The data goes out as it is. From standard input one line end at its end is dropped.";
 

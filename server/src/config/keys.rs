@@ -21,7 +21,7 @@ pub const HMAC_KEY_BYTES_MIN: usize = 32;
 /// An RSA public key of 16,384 bits has 3 KiB; a file with more than this is not one.
 const KEY_FILE_BYTES_MAX: u64 = 64 << 10;
 
-/// Large providers publish less than 20 KiB.
+/// A key with its certificates takes a few KiB: room for hundreds.
 const KEY_SET_BYTES_MAX: u64 = 1 << 20;
 
 /// From the name look-up to the last byte: start-up waits for it.

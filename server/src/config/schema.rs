@@ -94,7 +94,7 @@ const fn days(days: u64) -> Duration {
 
 /// Enough for every machine that exists; a typo of two digits too many is caught.
 const SHARDS_MAX: u32 = 1024;
-/// Slots are addressed by 24 bits of an index at most.
+/// At 4.4 KB for a connection, the kernel's part included, this is 70 GiB: beyond it lies a typo.
 const CONNECTIONS_MAX: u32 = 1 << 24;
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;

@@ -20,7 +20,9 @@ pub fn defaults() -> String {
         let _ = write!(text, "\n[{section}]\n");
         for setting in SETTINGS.iter().filter(|setting| setting.section == section) {
             comment(&mut text, setting.doc);
-            comment(&mut text, &format!("Takes {}.", setting.allowed()));
+            let default =
+                setting.default.map_or("not set".to_owned(), |default| format!("default {default}"));
+            comment(&mut text, &format!("Takes {}; {default}.", setting.allowed()));
             let _ = match setting.default {
                 Some(default) => writeln!(text, "{} = {default}", setting.key),
                 None => writeln!(text, "#{} = \"\"", setting.key),
