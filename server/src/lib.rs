@@ -1,8 +1,20 @@
 #![forbid(unsafe_code)]
 //! The corecast hub as a library; `main.rs` is a thin face over it.
+//!
+//! The modules are listed from the outside in.
 
 pub mod cli;
 pub mod config;
-mod http_client;
-pub mod hub;
 pub mod logging;
+mod http_client;
+
+pub mod hub;
+pub mod admin;
+
+pub mod sequencer;
+pub mod log;
+
+pub mod shard;
+pub mod driver;
+pub mod census;
+pub mod clock;

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
 
-use corecast_core::engine::output::{PublishAnswer, PublishRequest};
+use corecast_core::engine::output::{PublishAnswer, PublishRequest, Refused};
 use corecast_core::event::{Event, SequencedEvent, SharedEvent};
 use corecast_core::frame::Frame;
-use corecast_core::http::PublishError;
 use corecast_core::id::{EventId, Position};
 use corecast_core::time::UnixMillis;
 use crossbeam_queue::ArrayQueue;
@@ -225,7 +224,7 @@ impl<L: Log> Sequencer<L> {
 
 /// An answer to a request of which nothing was kept.
 fn not_kept(answer: PublishAnswer) -> PublishAnswer {
-    let results = answer.results.into_iter().map(|result| result.and(Err(PublishError::NotKept))).collect();
+    let results = answer.results.into_iter().map(|result| result.and(Err(Refused::not_kept()))).collect();
     PublishAnswer { to: answer.to, results }
 }
 

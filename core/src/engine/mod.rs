@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::auth::Verifier;
+use crate::auth::{Keys, Verifier};
 use crate::close_reason::CloseReason;
 use crate::connection::arena::Arena;
 use crate::connection::state::{Phase, State};
@@ -268,6 +268,19 @@ impl Engine {
             Carried::Heartbeat => self.on_heartbeat_short(id.index, taken),
             Carried::Settled => self.counters.stale_inputs += 1,
         }
+    }
+
+    /// The send of the present turn to `id` failed for good.
+    pub fn handle_send_failed(&mut self, id: ConnectionId) {
+        if let Some(record) = self.turn.sends.iter_mut().find(|record| record.index == id.index) {
+            record.carried = Carried::Settled;
+        }
+        self.handle_hangup(id);
+    }
+
+    /// Tokens are verified with other keys from now on.
+    pub fn replace_keys(&mut self, keys: Keys) {
+        self.verifier.replace_keys(keys);
     }
 
     /// The socket takes bytes again.

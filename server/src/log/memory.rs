@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use corecast_core::event::SharedEvent;
+use corecast_core::frame::Framing;
 use corecast_core::id::{Incarnation, Position};
 use corecast_core::settings::HistorySettings;
 use corecast_core::time::UnixMillis;
@@ -38,7 +39,7 @@ impl MemoryLog {
 
     fn keep(&mut self, event: &SharedEvent) {
         self.newest = event.position;
-        self.bytes += event.frame.len();
+        self.bytes += event.frame.bytes(Framing::Chunked).len();
         if let Some(id) = &event.publisher_id {
             self.by_publisher_id.insert(id.clone(), event.position);
         }
@@ -53,7 +54,7 @@ impl MemoryLog {
             if !too_old && !too_much {
                 return;
             }
-            self.bytes -= oldest.frame.len();
+            self.bytes -= oldest.frame.bytes(Framing::Chunked).len();
             if let Some(id) = &oldest.publisher_id {
                 self.by_publisher_id.remove(id);
             }

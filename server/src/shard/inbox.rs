@@ -3,7 +3,9 @@
 //! Two queues, since a shard whose fan-out is behind stops taking events but goes on taking mail.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use corecast_core::auth::Keys;
 use corecast_core::engine::output::PublishAnswer;
 use corecast_core::engine::parcel::Parcel;
 use corecast_core::event::SharedEvent;
@@ -18,8 +20,10 @@ const EVENTS_MAX: usize = 256;
 /// Letters that wait for a shard: all publishes that the sequencer may hold, and a herd that moves in. 64 B each.
 const MAIL_MAX: usize = 16_384;
 
+/// Moves that may be under way when a shard says that it has room.
+const ROOM_MARGIN: u32 = 64;
+
 /// A letter to a shard.
-#[derive(Debug)]
 pub enum Mail {
     /// The sequencer's answer to a publisher here.
     Published(PublishAnswer),
@@ -35,6 +39,8 @@ pub enum Mail {
         /// The key that was announced.
         key: u64,
     },
+    /// Tokens are verified with these keys from now on.
+    Keys(Box<Keys>),
     /// The hub stops.
     Drain,
 }
@@ -50,6 +56,8 @@ struct Shared {
     mail: ArrayQueue<Mail>,
     bell: Bell,
     wake: Wake,
+    /// Connections that may still move in. Out of date by a turn; the margin of the table makes up for it.
+    room: AtomicU32,
 }
 
 impl Inbox {
@@ -61,6 +69,7 @@ impl Inbox {
             mail: ArrayQueue::new(MAIL_MAX),
             bell: Bell::default(),
             wake,
+            room: AtomicU32::new(0),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -113,6 +122,17 @@ impl Inbox {
     #[must_use]
     pub fn wake(&self) -> &Wake {
         &self.shared.wake
+    }
+
+    /// The shard tells how many connections may move in.
+    pub fn announce_room(&self, room: u32) {
+        self.shared.room.store(room, Ordering::Relaxed);
+    }
+
+    /// Whether a connection may move in.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.shared.room.load(Ordering::Relaxed) > ROOM_MARGIN
     }
 
     fn ring(&self) {

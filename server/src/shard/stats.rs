@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corecast_core::counters::Counters;
+use corecast_core::engine::Engine;
 use corecast_ring::RingCounters;
 
 /// A shard at one moment.
@@ -26,6 +27,25 @@ pub struct Snapshot {
     pub history_bytes: usize,
     /// Turns of the loop since start.
     pub turns: u64,
+}
+
+impl Snapshot {
+    /// What the shard looks like now.
+    #[must_use]
+    pub fn of(engine: &Engine, ring: RingCounters, turns: u64) -> Self {
+        let (history_events, history_bytes) = engine.history_occupancy();
+        Self {
+            counters: engine.counters().clone(),
+            ring,
+            connections: engine.connections(),
+            streams: engine.streams(),
+            streams_behind: engine.streams_behind(),
+            users: engine.users(),
+            history_events,
+            history_bytes,
+            turns,
+        }
+    }
 }
 
 /// Where a shard leaves its snapshots and others find the last one. All clones are the same place.

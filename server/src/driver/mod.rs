@@ -1,0 +1,3 @@
+//! Hosts of engines on real sockets. The simulator is another host of the same engine.
+
+pub mod uring;

@@ -1,0 +1,141 @@
+//! How many connections this machine and these limits allow, found before anything is started.
+
+use std::path::Path;
+
+use corecast_ring::{Nofile, cores, raise_nofile};
+
+use super::StartError;
+use super::listeners::Listeners;
+use crate::config::Config;
+use crate::driver::uring::{ACCEPTS, MARGIN};
+
+/// The kernel's side of an idle connection and ours (io-uring.md §3), in bytes.
+const CONNECTION_BYTES: u64 = 4400;
+
+/// Slots beside streams: publishers, heads being read, refusals being told. Bounded, so that those cannot crowd out
+/// streams, nor streams them.
+const RESERVE_MIN: u32 = 1024;
+
+/// No ring has a larger table.
+const TABLE_MAX: u64 = 1 << 20;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Capacity {
+    /// How many shards there are.
+    pub(super) shards: u32,
+    /// The cores to pin them to; empty if there are more shards than cores.
+    pub(super) cores: Vec<usize>,
+    /// Slots of each shard's table.
+    pub(super) slots: u32,
+    nofile: Nofile,
+    available_bytes: u64,
+}
+
+impl Capacity {
+    pub(super) fn find(config: &Config) -> Result<Self, StartError> {
+        let mut cores = cores().unwrap_or_default();
+        let shards = config.hub.shards.unwrap_or(cores.len().max(1) as u32);
+        if shards as usize > cores.len() {
+            cores.clear();
+        }
+        let nofile = match raise_nofile() {
+            Ok(nofile) => nofile,
+            Err(error) => {
+                tracing::warn!(%error, "the limit of open files cannot be raised");
+                Nofile { soft: 1024, hard: 1024 }
+            }
+        };
+        let slots = slots_of_a_shard(config.limits.connections, shards, nofile)?;
+        let available_bytes = available_memory()?;
+        check_memory(config.limits.connections, available_bytes)?;
+        Ok(Self { shards, cores, slots, nofile, available_bytes })
+    }
+
+    /// Says once at start what is in force, and what bounds it.
+    pub(super) fn report(&self, config: &Config, listeners: &Listeners) {
+        let limits = &config.limits;
+        tracing::info!(
+            driver = "uring",
+            shards = self.shards,
+            pinned = !self.cores.is_empty(),
+            connections = limits.connections,
+            per_user = limits.per_user,
+            per_user_policy = ?limits.per_user_policy,
+            per_ip = limits.per_ip,
+            slots_per_shard = self.slots,
+            ceiling_by_descriptors = self.nofile.soft.min(TABLE_MAX) * u64::from(self.shards),
+            ceiling_by_memory = self.available_bytes / CONNECTION_BYTES,
+            memory_at_limit_mib = (u64::from(limits.connections) * CONNECTION_BYTES) >> 20,
+            nofile_soft = self.nofile.soft,
+            nofile_hard = self.nofile.hard,
+            "limits in force"
+        );
+        warn_of_queue(listeners);
+    }
+}
+
+fn slots_of_a_shard(connections: u32, shards: u32, nofile: Nofile) -> Result<u32, StartError> {
+    let reserve = RESERVE_MIN.max(connections / 16) + MARGIN + ACCEPTS;
+    let most = nofile.soft.min(TABLE_MAX);
+    let needed = u64::from(connections) + u64::from(reserve);
+    let have = most * u64::from(shards);
+    if have < needed {
+        let enough = needed.div_ceil(most);
+        return Err(StartError::Descriptors { connections, needed, shards, slots: most, have, enough });
+    }
+    // Users do not hash evenly, and an empty slot is 8 bytes: each shard may have all of them.
+    Ok(needed.min(most) as u32)
+}
+
+fn check_memory(connections: u32, available_bytes: u64) -> Result<(), StartError> {
+    let needed = u64::from(connections) * CONNECTION_BYTES;
+    if needed > available_bytes {
+        let (needed_mib, available_mib) = (needed >> 20, available_bytes >> 20);
+        return Err(StartError::Memory { connections, needed_mib, available_mib });
+    }
+    Ok(())
+}
+
+/// `MemAvailable` of `/proc/meminfo`: what can be had without swapping (proc(5)).
+fn available_memory() -> Result<u64, StartError> {
+    let path = Path::new("/proc/meminfo");
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| StartError::Kernel { path: path.to_owned(), source })?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    // A kernel without the line is older than any with io_uring; then only the kernel bounds us.
+    Ok(kib.map_or(u64::MAX, |kib| kib * 1024))
+}
+
+/// A returning herd waits in the listeners' queues, which `somaxconn` bounds.
+fn warn_of_queue(listeners: &Listeners) {
+    let path = "/proc/sys/net/core/somaxconn";
+    let queue = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    if let Some(queue) = queue.filter(|&queue| queue < listeners.backlog()) {
+        tracing::warn!(
+            somaxconn = queue,
+            "a herd that comes back at once may find the queue of connections full; set net.core.somaxconn = 65535"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_shards_carry_more_connections_under_the_same_limit_of_files() {
+        let nofile = Nofile { soft: 20_000, hard: 20_000 };
+        assert_eq!(slots_of_a_shard(30_000, 2, nofile).unwrap(), 20_000);
+        assert!(slots_of_a_shard(10_000, 1, nofile).unwrap() > 10_000);
+        let error = slots_of_a_shard(30_000, 1, nofile).unwrap_err();
+        assert!(matches!(error, StartError::Descriptors { enough: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn connections_that_do_not_fit_into_memory_are_refused_at_start() {
+        assert!(check_memory(1_000_000, 5 << 30).is_ok());
+        assert!(matches!(check_memory(2_000_000, 5 << 30), Err(StartError::Memory { .. })));
+    }
+}

@@ -1,0 +1,105 @@
+//! Why a hub did not start: the cause, and what would help.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use corecast_ring::{ListenError, SelftestError, SetupError};
+use thiserror::Error;
+
+use crate::config::keys::KeyError;
+
+/// Why a hub did not start, or did not stop well.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A ring cannot be had.
+    #[error("{0}")]
+    Ring(#[from] SetupError),
+    /// The kernel does not do what the driver relies on.
+    #[error("{0}")]
+    Selftest(#[source] SelftestError),
+    /// The hub's address.
+    #[error("hub.listen: {0}")]
+    Listen(#[from] ListenError),
+    /// The admin address.
+    #[error("admin.listen = \"{address}\": {source}; choose another address or end who has it")]
+    AdminListen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// More connections than there can be descriptors for.
+    #[error(
+        "limits.connections = {connections} needs {needed} slots, but {shards} shards of at most {slots} slots (the limit of \
+         open files, RLIMIT_NOFILE) have {have}; raise it (systemd: LimitNOFILE=1048576), raise hub.shards to {enough}, or \
+         lower limits.connections"
+    )]
+    Descriptors {
+        /// What is configured.
+        connections: u32,
+        /// What that needs.
+        needed: u64,
+        /// How many shards there are.
+        shards: u32,
+        /// What each can have.
+        slots: u64,
+        /// What they have together.
+        have: u64,
+        /// How many shards would do.
+        enough: u64,
+    },
+    /// More connections than there is memory for.
+    #[error(
+        "limits.connections = {connections} needs about {needed_mib} MiB, but only {available_mib} MiB are available; lower \
+         limits.connections or add memory"
+    )]
+    Memory {
+        /// What is configured.
+        connections: u32,
+        /// What that needs.
+        needed_mib: u64,
+        /// What there is.
+        available_mib: u64,
+    },
+    /// Key material cannot be had.
+    #[error("{place}: {cause}")]
+    Key {
+        /// The setting.
+        place: String,
+        /// Why not.
+        #[source]
+        cause: KeyError,
+    },
+    /// Key material is of no use.
+    #[error("{place}: {cause}")]
+    KeyContent {
+        /// The setting.
+        place: &'static str,
+        /// Why not.
+        cause: corecast_core::auth::KeyError,
+    },
+    /// The operating system has no random bytes.
+    #[error("cannot draw random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}; the limit of processes (RLIMIT_NPROC, TasksMax) may be too low")]
+    Thread(#[source] io::Error),
+    /// A wake-up between threads cannot be had.
+    #[error("cannot make an eventfd: {0}; the limit of open files (RLIMIT_NOFILE) may be too low")]
+    Wake(#[source] io::Error),
+    /// The control thread's event loop cannot be had.
+    #[error("cannot start the control thread's event loop: {0}")]
+    Runtime(#[source] io::Error),
+    /// A file of the kernel's cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Kernel {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A thread ended before the hub was told to stop.
+    #[error("a thread of the hub ended by itself; this is a bug, please report it with the messages before")]
+    ThreadLost,
+}

@@ -1,0 +1,165 @@
+//! The running hub: starts its threads in order, watches for the signal to stop, and stops them in order.
+//!
+//! Threads: one for each shard, one sequencer, and this one, which is the control thread (signals, the admin listener).
+
+mod capacity;
+mod error;
+mod keyring;
+mod listeners;
+mod threads;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+pub use error::StartError;
+
+use crate::admin::{self, AdminState};
+use crate::census::SharedCensus;
+use crate::config::Config;
+use crate::log::MemoryLog;
+use crate::sequencer::SequencerQueue;
+use crate::shard::inbox::Inbox;
+
+use capacity::Capacity;
+use keyring::Keyring;
+use listeners::Listeners;
+use threads::{ShardParts, Threads};
+
+/// How long the streams' ends may take beyond the drain itself before the process ends without them.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a hub is started with.
+#[derive(Debug)]
+pub struct HubOptions {
+    /// Every setting, checked.
+    pub config: Config,
+    /// Set for `corecast dev`.
+    pub dev: Option<DevOptions>,
+}
+
+/// What a demo hub does besides.
+pub struct DevOptions {
+    /// The HTML page to serve at `/`, with its token filled in.
+    pub page: String,
+    /// What to print on standard output once both listeners are up, from the addresses they really have.
+    pub banner: Box<dyn FnOnce(SocketAddr, SocketAddr) -> String + Send>,
+}
+
+impl std::fmt::Debug for DevOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The page holds a token.
+        f.debug_struct("DevOptions").finish_non_exhaustive()
+    }
+}
+
+/// Runs a hub until it is told to stop and has drained.
+///
+/// # Errors
+/// Why it did not start, and what would help.
+pub fn run(options: HubOptions) -> Result<(), StartError> {
+    let HubOptions { config, dev } = options;
+    let capacity = Capacity::find(&config)?;
+    corecast_ring::selftest().map_err(StartError::Selftest)?;
+    let keyring = Keyring::load(&config)?;
+    let listeners = Listeners::bind(&config, capacity.shards)?;
+    capacity.report(&config, &listeners);
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
+    let (page, banner) = dev.map_or((None, None), |dev| (Some(dev.page), Some(dev.banner)));
+    let census = SharedCensus::new(config.limits.connections, config.limits.per_ip);
+    let sequencer = SequencerQueue::new();
+    let log = MemoryLog::new(threads::random_incarnation()?, config.settings().history);
+    let (hub, admin) = (listeners.hub_addr(), listeners.admin_addr());
+    let Listeners { hub: hub_listeners, admin: admin_listener, .. } = listeners;
+    let threads = Threads::start(
+        ShardParts { config: &config, capacity: &capacity, keyring: &keyring, census: &census, page },
+        hub_listeners,
+        log,
+        &sequencer,
+    )?;
+
+    let draining = Arc::new(AtomicBool::new(false));
+    let state = AdminState {
+        shards: threads.stats().into(),
+        census,
+        sequencer: sequencer.clone(),
+        limits: config.settings().limits,
+        version: env!("CARGO_PKG_VERSION"),
+        started: SystemTime::now(),
+        draining: Arc::clone(&draining),
+    };
+    tracing::info!(%hub, %admin, "listening");
+    if let Some(banner) = banner {
+        println!("{}", banner(hub, admin));
+    }
+    runtime.block_on(control(&config, keyring, &threads.inboxes(), admin_listener, state));
+    stop(&runtime, threads, &sequencer)
+}
+
+/// Serves the admin listener, and drains the hub when told to.
+async fn control(
+    config: &Config,
+    keyring: Keyring,
+    inboxes: &[Inbox],
+    listener: std::net::TcpListener,
+    state: AdminState,
+) {
+    let draining = Arc::clone(&state.draining);
+    tokio::spawn(async move {
+        if let Err(error) = admin::serve(listener, state, std::future::pending()).await {
+            tracing::error!(%error, "the admin listener has ended, metrics are gone");
+        }
+    });
+    tokio::spawn(keyring.refresh(inboxes.to_vec()));
+    let signal = first_signal().await;
+    tracing::info!(signal, over = ?config.drain.over, "stopping: streams are ended and told when to come back");
+    draining.store(true, Ordering::Relaxed);
+    threads::send_to_all(inboxes, threads::drain);
+}
+
+/// Waits until every stream has ended and every publish is answered; a second signal is obeyed at once.
+fn stop(runtime: &tokio::runtime::Runtime, threads: Threads, sequencer: &SequencerQueue) -> Result<(), StartError> {
+    let sequencer = sequencer.clone();
+    let stopped = runtime.block_on(async move {
+        let joined = tokio::task::spawn_blocking(move || threads.join(&sequencer));
+        tokio::select! {
+            joined = joined => joined.unwrap_or(Err(StartError::ThreadLost)),
+            signal = first_signal() => {
+                tracing::warn!(signal, "told twice: ending without waiting for streams");
+                std::process::exit(1);
+            }
+            () = tokio::time::sleep(STOP_PATIENCE) => {
+                tracing::warn!(patience = ?STOP_PATIENCE, "some connections did not end, ending without them");
+                std::process::exit(1);
+            }
+        }
+    });
+    tracing::info!("stopped");
+    stopped
+}
+
+/// The name of the first signal to stop that arrives from now on.
+async fn first_signal() -> &'static str {
+    let (mut terminate, mut interrupt) = (on(SignalKind::terminate()), on(SignalKind::interrupt()));
+    tokio::select! {
+        () = next(&mut terminate) => "SIGTERM",
+        () = next(&mut interrupt) => "SIGINT",
+    }
+}
+
+fn on(kind: SignalKind) -> Option<Signal> {
+    signal(kind).inspect_err(|error| tracing::error!(%error, "a signal cannot be watched")).ok()
+}
+
+async fn next(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
