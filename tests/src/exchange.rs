@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -129,6 +130,31 @@ impl Client {
         let read = self.socket.read(&mut buf).unwrap_or_else(|e| panic!("no answer: {e}"));
         self.unread.extend_from_slice(&buf[..read]);
         read
+    }
+
+    /// Whether bytes of an answer come within this time.
+    ///
+    /// # Panics
+    /// If the connection is lost before.
+    pub fn has_answer_within(&mut self, within: Duration) -> bool {
+        self.socket.set_read_timeout(Some(within)).expect("a positive timeout");
+        let outcome = self.socket.peek(&mut [0]);
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("a positive timeout");
+        match outcome {
+            Ok(_) => true,
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+            Err(e) => panic!("no answer: {e}"),
+        }
+    }
+
+    /// Takes its socket.
+    ///
+    /// # Panics
+    /// If bytes have been read from it that would be lost.
+    #[must_use]
+    pub fn into_socket(self) -> TcpStream {
+        assert!(self.unread.is_empty(), "unread: {}", printable(&self.unread));
+        self.socket
     }
 
     /// Waits for the hub's close and gives what came before it.

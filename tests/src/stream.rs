@@ -186,6 +186,18 @@ impl EventStream {
         end
     }
 
+    /// Sends bytes that belong to no request until the hub has had enough and closes.
+    ///
+    /// # Panics
+    /// If it reads without a bound.
+    pub fn flood(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        self.socket.set_write_timeout(Some(PATIENCE)).expect("a positive timeout");
+        while self.socket.write_all(&[b'x'; 4096]).is_ok() {
+            assert!(Instant::now() < deadline, "the hub reads without a bound");
+        }
+    }
+
     /// Takes its socket, with everything unread lost.
     #[must_use]
     pub fn into_socket(self) -> TcpStream {
