@@ -25,7 +25,7 @@ fn number(data: &str) -> usize {
 
 #[test]
 fn a_stalled_reader_is_given_up_and_resumes_without_loss() {
-    let hub = Hub::builder().set("stream.dead_peer", "3s").start();
+    let hub = Hub::builder().set("stream.heartbeat", "1s").set("stream.dead_peer", "3s").start();
     let mut stalled = EventStream::open_narrow(hub.addr(), &Subscribe::to("large"));
     let mut others: Vec<_> = (0..5).map(|_| EventStream::open(hub.addr(), &Subscribe::to("large"))).collect();
     hub.wait_for_connections(6);

@@ -104,7 +104,7 @@ fn reconnection_times_are_spread() {
 
 #[test]
 fn heartbeats_are_bare_comments_that_count_silence() {
-    let hub = Hub::builder().set("stream.heartbeat", "1s").start();
+    let hub = Hub::builder().set("stream.heartbeat", "200ms").start();
     let mut chunked = EventStream::open(hub.addr(), &Subscribe::to("a"));
     let mut plain = EventStream::open(hub.addr(), &Subscribe::to("a").http_1_0());
     chunked.wait_for_comments(3);
