@@ -1,4 +1,21 @@
 #![forbid(unsafe_code)]
-//! Harness and simulator of corecast.
+//! Harness of the end-to-end tests: starts the real binary and speaks to it with clients of its own.
+//!
+//! Invariant: nothing here shares code with the hub. The HTTP and event stream readers in `wire/` are written from
+//! the standards and from what real clients need, so that a mistake of the hub is not repeated by its judge.
+
+pub mod wire;
+
+pub mod binary;
+pub mod hub;
+pub mod netns;
+pub mod token;
+pub mod wait;
+
+pub mod exchange;
+pub mod publish;
+pub mod request;
+pub mod stream;
+pub mod swarm;
 
 pub mod fuzz;

@@ -1,0 +1,362 @@
+//! The real binary as a test's own process: configured, started, watched, and gone with its handle.
+//!
+//! Invariant: a hub that ends without being told to fails its test, and a failed test shows the hub's log.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::binary;
+use crate::exchange;
+use crate::netns::Namespace;
+use crate::token::HMAC_KEY;
+use crate::wait::{PATIENCE, eventually};
+
+/// How a hub is to be configured. Starts from: ports from the OS, two shards, the harness's key, anonymous
+/// subscribers allowed, everything else as the hub's defaults.
+#[derive(Debug)]
+pub struct HubBuilder {
+    settings: Vec<(String, Value)>,
+    nofile: Option<u64>,
+    namespace: Option<Namespace>,
+}
+
+impl HubBuilder {
+    /// Sets one setting, such as `limits.per_user`. A later value replaces an earlier one.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.settings.retain(|(k, _)| k != key);
+        self.settings.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// Leaves a setting to the hub's default.
+    #[must_use]
+    pub fn unset(mut self, key: &str) -> Self {
+        self.settings.retain(|(k, _)| k != key);
+        self
+    }
+
+    /// Starts it under this `RLIMIT_NOFILE`, soft and hard.
+    #[must_use]
+    pub fn nofile(mut self, limit: u64) -> Self {
+        self.nofile = Some(limit);
+        self
+    }
+
+    /// Starts it inside a network namespace.
+    #[must_use]
+    pub fn inside(mut self, namespace: &Namespace) -> Self {
+        self.namespace = Some(namespace.clone());
+        self
+    }
+
+    /// The configuration as TOML. JSON spells strings, numbers, booleans and arrays of them the same way.
+    #[must_use]
+    pub fn toml(&self) -> String {
+        self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[must_use]
+    pub fn start(self) -> Hub {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("corecast.toml");
+        std::fs::write(&config, self.toml()).expect("the temporary folder can be written");
+        let mut child =
+            self.command(&config).spawn().unwrap_or_else(|e| panic!("{:?}: {e}", binary::corecast()));
+        let log = Log::follow(child.stderr.take().expect("stderr is piped"));
+        let listening = log.wait_for_listening(&mut child);
+        let address = |field: &str| {
+            listening[field]
+                .as_str()
+                .and_then(|a| a.parse().ok())
+                .unwrap_or_else(|| panic!("{field}: {listening}"))
+        };
+        let (hub, admin) = (address("hub"), address("admin"));
+        Hub { child, hub, admin, log, config, namespace: self.namespace, stopped: false, folder }
+    }
+
+    fn command(&self, config: &Path) -> Command {
+        let mut words: Vec<String> = Vec::new();
+        if let Some(namespace) = &self.namespace {
+            words.extend(["ip", "netns", "exec", namespace.name()].map(str::to_owned));
+        }
+        if let Some(limit) = self.nofile {
+            words.extend(["prlimit".to_owned(), format!("--nofile={limit}:{limit}")]);
+        }
+        words.push(binary::corecast().display().to_string());
+        words.extend(["serve", "--log-format", "json", "--config"].map(str::to_owned));
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(config);
+        // A group of its own: an interrupt from the terminal ends the test, and the test ends the hub.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        // Not a setting; the hub need not know what it means.
+        command.env_remove("CORECAST_BIN");
+        command
+    }
+}
+
+/// A running hub.
+#[derive(Debug)]
+pub struct Hub {
+    child: Child,
+    hub: SocketAddr,
+    admin: SocketAddr,
+    log: Log,
+    config: PathBuf,
+    namespace: Option<Namespace>,
+    stopped: bool,
+    // Last: the files go when the process is gone.
+    folder: tempfile::TempDir,
+}
+
+impl Hub {
+    /// A hub with the harness's usual configuration.
+    #[must_use]
+    pub fn builder() -> HubBuilder {
+        HubBuilder { settings: Vec::new(), nofile: None, namespace: None }
+            .set("hub.listen", "127.0.0.1:0")
+            .set("hub.shards", 2)
+            .set("admin.listen", "127.0.0.1:0")
+            .set("auth.hmac_key", HMAC_KEY)
+            .set("auth.anonymous", true)
+    }
+
+    /// Starts a hub with the harness's usual configuration.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.hub
+    }
+
+    /// Where operators look.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The configuration it was started with.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Its own folder, removed with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Resident memory in bytes.
+    ///
+    /// # Panics
+    /// If the kernel does not say.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the hub runs");
+        let line =
+            status.lines().find(|l| l.starts_with("VmRSS:")).expect("the kernel counts resident memory");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("VmRSS is in KiB");
+        kib * 1024
+    }
+
+    /// The sum of a metric over all its labels; 0 while it has not been seen yet.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> f64 {
+        self.metric_where(name, "")
+    }
+
+    /// The sum of a metric over the series whose labels contain `label`, such as `reason="evicted"`.
+    ///
+    /// # Panics
+    /// If the page is not what Prometheus reads.
+    #[must_use]
+    pub fn metric_where(&self, name: &str, label: &str) -> f64 {
+        let page = self.metrics();
+        let samples = page.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("metrics line {line:?}"));
+            let (metric, labels) = series.split_once('{').unwrap_or((series, ""));
+            (metric, labels, value.parse::<f64>().unwrap_or_else(|e| panic!("metrics line {line:?}: {e}")))
+        });
+        samples
+            .filter(|(metric, labels, _)| *metric == name && labels.contains(label))
+            .map(|(_, _, v)| v)
+            .sum()
+    }
+
+    /// The metrics page.
+    ///
+    /// # Panics
+    /// If it is not there.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let ask = || exchange::get(self.admin, "/metrics");
+        let answer = match &self.namespace {
+            Some(namespace) => namespace.run(ask),
+            None => ask(),
+        };
+        assert_eq!(answer.status(), 200, "{answer:?}");
+        answer.text().to_owned()
+    }
+
+    /// Waits until this many streams are open, no more and no fewer.
+    pub fn wait_for_connections(&self, count: usize) {
+        let expected = count as f64;
+        eventually(PATIENCE, &format!("sse_active_connections {count}"), || {
+            (self.metric("sse_active_connections") == expected).then_some(())
+        });
+    }
+
+    /// Asks it to drain and end.
+    ///
+    /// # Panics
+    /// If it is gone already.
+    pub fn sigterm(&mut self) {
+        self.stopped = true;
+        self.signal(Signal::TERM);
+    }
+
+    /// Ends it without a chance to tidy up.
+    ///
+    /// # Panics
+    /// If it is gone already.
+    pub fn kill9(&mut self) {
+        self.stopped = true;
+        self.signal(Signal::KILL);
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it does not end `within` this time.
+    pub fn wait_for_exit(&mut self, within: Duration) -> ExitStatus {
+        let child = &mut self.child;
+        let status =
+            eventually(within, "the hub's exit", || child.try_wait().expect("a child can be waited for"));
+        self.stopped = true;
+        status
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("the hub runs");
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let ended = self.child.try_wait().ok().flatten();
+        // Neither can fail in a way that matters: the process may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- log of the hub on {} ---\n{}--- end of the log ---", self.hub, self.log.text());
+        } else if let Some(status) = ended.filter(|_| !self.stopped) {
+            panic!("the hub ended on its own: {status}\n{}", self.log.text());
+        }
+    }
+}
+
+/// What a hub wrote to stderr, line by line.
+#[derive(Clone, Debug)]
+struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
+
+impl Log {
+    fn follow(stderr: ChildStderr) -> Self {
+        let log = Self(Arc::default());
+        let shared = log.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let (lines, arrived) = &*shared.0;
+                let line = String::from_utf8_lossy(&line).into_owned();
+                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                arrived.notify_all();
+            }
+        });
+        log
+    }
+
+    fn text(&self) -> String {
+        let lines = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    /// The fields of the line that says which addresses were bound.
+    fn wait_for_listening(&self, child: &mut Child) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        let (lines, arrived) = &*self.0;
+        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(fields) = lines.iter().find_map(|line| listening(line)) {
+                return fields;
+            }
+            let ended = child.try_wait().expect("a child can be waited for");
+            if ended.is_some() || Instant::now() > deadline {
+                let _ = child.kill();
+                drop(lines);
+                panic!("the hub does not listen (ended: {ended:?}):\n{}", self.text());
+            }
+            let woken = arrived.wait_timeout(lines, Duration::from_millis(100));
+            lines = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+fn listening(line: &str) -> Option<Value> {
+    let record: Value = serde_json::from_str(line).ok()?;
+    // Structured loggers put an event's own fields either beside the level or below `fields`.
+    let fields = record.get("fields").unwrap_or(&record);
+    (fields["message"] == "listening").then(|| fields.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_become_toml() {
+        let builder =
+            Hub::builder().set("limits.per_user", 2).set("limits.per_user", 3).unset("auth.hmac_key");
+        let toml: toml::Table = builder.set("cors.origins", vec!["https://app.test"]).toml().parse().unwrap();
+        assert_eq!(toml["limits"]["per_user"].as_integer(), Some(3));
+        assert_eq!(toml["cors"]["origins"][0].as_str(), Some("https://app.test"));
+        assert_eq!(toml["auth"].as_table().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_listening_line_is_found_in_both_shapes() {
+        let flat = r#"{"level":"INFO","message":"listening","hub":"127.0.0.1:1","admin":"127.0.0.1:2"}"#;
+        let nested =
+            r#"{"level":"INFO","fields":{"message":"listening","hub":"127.0.0.1:1","admin":"127.0.0.1:2"}}"#;
+        for line in [flat, nested] {
+            assert_eq!(listening(line).unwrap()["hub"], "127.0.0.1:1");
+        }
+        assert_eq!(listening("not JSON"), None);
+        assert_eq!(listening(r#"{"message":"draining"}"#), None);
+    }
+}
