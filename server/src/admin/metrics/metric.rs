@@ -1,0 +1,86 @@
+//! What a metric is: a name, a type, what it means and where its value is read.
+//!
+//! Type and labels follow from the source, and the unit from the name, so that a row of the table cannot contradict
+//! itself. Not here: the rows (`table`) and the text (`exposition`).
+
+use corecast_core::close_reason::CloseReason;
+use corecast_core::counters::{Counters, DurationHistogram};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
+
+use super::scrape::Scrape;
+use crate::shard::stats::Snapshot;
+
+/// One row of the table.
+pub(super) struct Metric {
+    /// As in a query: with the unit and, for a counter, `_total`. A histogram adds `_bucket`, `_sum` and `_count`.
+    pub(super) name: &'static str,
+    /// One sentence.
+    pub(super) help: &'static str,
+    pub(super) source: Source,
+}
+
+/// Where a value is read, and so what it is.
+pub(super) enum Source {
+    /// A counter of the shards, added up.
+    Total(fn(&Snapshot) -> u64),
+    /// A counter of the shards for each reason a connection can end for.
+    TotalByReason(fn(&Counters, CloseReason) -> u64),
+    /// A histogram of the shards for each reason a stream has ended for.
+    DurationsByReason(fn(&Counters, CloseReason) -> &DurationHistogram),
+    /// A state of each shard.
+    OfShard(fn(&Snapshot) -> u64),
+    /// A counter of the process; `None` where it cannot be read.
+    Counter(fn(&Scrape) -> Option<f64>),
+    /// A state of the process; `None` where it cannot be read.
+    Gauge(fn(&Scrape) -> Option<Number>),
+    /// What this binary is.
+    Version(fn(&Scrape) -> &str),
+}
+
+/// The value of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Number {
+    Whole(u64),
+    Real(f64),
+}
+
+impl From<u32> for Number {
+    fn from(whole: u32) -> Self {
+        Self::Whole(whole.into())
+    }
+}
+
+impl From<usize> for Number {
+    fn from(whole: usize) -> Self {
+        Self::Whole(whole as u64)
+    }
+}
+
+impl Metric {
+    pub(super) fn metric_type(&self) -> MetricType {
+        match self.source {
+            Source::Total(_) | Source::TotalByReason(_) | Source::Counter(_) => MetricType::Counter,
+            Source::DurationsByReason(_) => MetricType::Histogram,
+            Source::OfShard(_) | Source::Gauge(_) => MetricType::Gauge,
+            Source::Version(_) => MetricType::Info,
+        }
+    }
+
+    /// The name without what the encoder adds to it again: the type's suffix and the unit.
+    pub(super) fn stem_and_unit(&self) -> (&'static str, Option<Unit>) {
+        let suffix = match self.metric_type() {
+            MetricType::Counter => "_total",
+            MetricType::Info => "_info",
+            _ => "",
+        };
+        let family = self.name.strip_suffix(suffix).unwrap_or(self.name);
+        if let Some(stem) = family.strip_suffix("_seconds") {
+            (stem, Some(Unit::Seconds))
+        } else if let Some(stem) = family.strip_suffix("_bytes") {
+            (stem, Some(Unit::Bytes))
+        } else {
+            (family, None)
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The hub's numbers as OpenMetrics text, read at the moment they are asked for.
+//!
+//! Shards count in plain integers and leave copies; nothing here is shared with them, so that counting costs nothing.
+//! `table` is the one list of what there is; `docs/metrics.md` is held against it by a test.
+//! Not here: numbers of one user or one address. There can be any number of those, and each would be a series.
+
+mod table;
+
+mod exposition;
+mod metric;
+mod process;
+mod scrape;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use self::exposition::expose;
+
+/// The only format there is: it is the one that Prometheus asks for first, and others read it too.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
