@@ -1,0 +1,42 @@
+//! The admin listener: what an operator's tools ask of a running hub, apart from its clients.
+//!
+//! It lives on the control thread and reads what shards have left for it, so nothing that happens here can hold up
+//! a shard. Not here: publishers and subscribers, or any change of the hub. Whoever reaches it may read all of it:
+//! it binds to loopback unless the operator says otherwise.
+
+mod listener;
+mod metrics;
+mod routes;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use corecast_core::settings::LimitSettings;
+
+pub use self::listener::serve;
+use crate::census::SharedCensus;
+use crate::sequencer::SequencerQueue;
+use crate::shard::stats::Stats;
+
+/// Where the admin listener finds what it shows. Cheap to clone; all clones show the same hub.
+#[derive(Clone)]
+pub struct AdminState {
+    /// What each shard shows of itself, in the order of the shards.
+    pub shards: Arc<[Stats]>,
+    /// The streams of the whole process.
+    pub census: SharedCensus,
+    /// Where publishes wait.
+    pub sequencer: SequencerQueue,
+    /// The limits in force.
+    pub limits: LimitSettings,
+    /// The version of this binary.
+    pub version: &'static str,
+    /// When the process began.
+    pub started: SystemTime,
+    /// Whether the hub takes no more, since it is about to stop.
+    pub draining: Arc<AtomicBool>,
+}
+
+#[cfg(test)]
+mod tests;
