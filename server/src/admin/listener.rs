@@ -25,12 +25,18 @@ pub(super) struct Bounds {
     pub(super) connections_max: usize,
     /// From accepting a connection to the last byte of its answer.
     pub(super) exchange_timeout: Duration,
+    /// How long exchanges under way may take to end once the hub stops.
+    pub(super) shutdown_grace: Duration,
 }
 
 impl Default for Bounds {
     /// A few scrapers and a person at a time, and the 10 s after which Prometheus gives up on a scrape by default.
     fn default() -> Self {
-        Self { connections_max: 16, exchange_timeout: Duration::from_secs(10) }
+        Self {
+            connections_max: 16,
+            exchange_timeout: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(1),
+        }
     }
 }
 
@@ -43,9 +49,6 @@ const HEADERS_MAX: usize = 64;
 
 /// How long the listener looks away when the process has no descriptor left: the next attempt would fail as well.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long exchanges under way may take to end once the hub stops.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// Answers on `listener` until `shutdown` is ready. Needs a tokio runtime with I/O and time.
 ///
@@ -91,7 +94,7 @@ pub(super) async fn serve_within(
             pass_panic_on(ended);
         }
     };
-    if timeout(SHUTDOWN_GRACE, all_ended).await.is_err() {
+    if timeout(bounds.shutdown_grace, all_ended).await.is_err() {
         tracing::debug!("admin exchanges were cut off by the stop");
     }
     Ok(())

@@ -66,7 +66,7 @@ pub(super) const METRICS: &[Metric] = &[
         "Evicted clients that came back and were answered 204.",
         |shard| shard.counters.evicted_returns,
     ),
-    total("corecast_moves_total", "Streams handed to the home shard of their user.", |shard| {
+    total("corecast_moves_total", "Connections handed to the home shard of their user.", |shard| {
         shard.counters.moves
     }),
     total("corecast_moves_refused_total", "Moves refused since the home shard had no room.", |shard| {

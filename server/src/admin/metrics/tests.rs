@@ -1,1 +1,335 @@
+//! The exposition of made-up hubs, and the page that documents it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, UNIX_EPOCH};
+
+use corecast_core::close_reason::CloseReason;
+use corecast_core::counters::{Counters, DURATION_BOUNDS_SECS, DurationHistogram};
+use corecast_ring::RingCounters;
+
+use super::exposition::encode_scrape;
+use super::process::{Memory, Process};
+use super::scrape::Scrape;
+use crate::shard::stats::Snapshot;
+
+const PAGE: &str = include_str!("../../../../docs/metrics.md");
+
+/// Each counter has a number of its own. Written out in full, so that a new one does not compile until it is here.
+fn numbered_shard() -> Snapshot {
+    let mut numbers = 1..;
+    let mut next = || numbers.next().unwrap();
+    let counters = Counters {
+        accepted: next(),
+        requests: next(),
+        requests_rejected: next(),
+        tokens_rejected: next(),
+        streams_opened: next(),
+        moves: next(),
+        moves_refused: next(),
+        evicted_returns: next(),
+        resumes: next(),
+        gaps: next(),
+        events: next(),
+        deliveries: next(),
+        deliveries_from_history: next(),
+        ephemeral_missed: next(),
+        sends: next(),
+        bytes: next(),
+        short_sends: next(),
+        joined_bytes: next(),
+        heartbeats: next(),
+        published: next(),
+        publishes_refused: next(),
+        stale_inputs: next(),
+        intake_refused: next(),
+        closes: [0; CloseReason::COUNT],
+        durations: Default::default(),
+    };
+    let ring = RingCounters {
+        enters: next(),
+        sqes: next(),
+        cqes: next(),
+        enter_retries: next(),
+        cq_backlogs: next(),
+        cqes_dropped: next(),
+        sqes_dropped: next(),
+        cancel_misses: next(),
+        close_misses: next(),
+        cqes_stale: next(),
+    };
+    Snapshot { counters, ring, turns: next(), ..Snapshot::default() }
+}
+
+fn scrape(shards: Vec<Snapshot>) -> Scrape {
+    Scrape {
+        shards,
+        streams: 7,
+        connections_max: 10_000,
+        sequencer_queue: 3,
+        version: "1.2.3",
+        started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_500),
+        process: Process {
+            cpu: Some(Duration::from_millis(2250)),
+            memory: Some(Memory { virtual_bytes: 8192, resident_bytes: 4096 }),
+            fds_open: Some(12),
+            fds_max: Some(1024),
+        },
+    }
+}
+
+fn shard_with_durations(reason: CloseReason, durations: DurationHistogram) -> Snapshot {
+    let mut shard = Snapshot::default();
+    shard.counters.durations[reason.index()] = durations;
+    shard
+}
+
+/// What the text says of one metric family.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Family {
+    metric_type: String,
+    help: String,
+    labels: BTreeSet<String>,
+    /// Series and value, without the family's name: `_total{reason="done"}`, `1`.
+    samples: Vec<(String, String)>,
+}
+
+/// Reads the text as a scraper does, in the order in which families appear.
+fn parse(text: &str) -> Vec<(String, Family)> {
+    let mut families: Vec<(String, Family)> = Vec::new();
+    for line in text.strip_suffix("# EOF\n").expect("it ends as OpenMetrics must").lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let mut words = comment.splitn(3, ' ');
+            let (keyword, name, rest) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+            match keyword {
+                "HELP" => families.push((name.into(), Family { help: rest.into(), ..Family::default() })),
+                "TYPE" => families.last_mut().unwrap().1.metric_type = rest.into(),
+                "UNIT" => assert!(name.ends_with(&format!("_{rest}")), "{line}"),
+                _ => panic!("{line:?} is no comment of OpenMetrics"),
+            }
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, family) = families.last_mut().unwrap();
+        let rest = series.strip_prefix(name.as_str()).unwrap_or_else(|| panic!("{line:?} is not of {name}"));
+        if let Some((_, labels)) = rest.split_once('{') {
+            let keys = labels.split("\",").map(|label| label.split_once('=').unwrap().0.to_owned());
+            family.labels.extend(keys.filter(|key| key != "le"));
+        }
+        family.samples.push((rest.into(), value.into()));
+    }
+    families
+}
+
+/// The name in a query.
+fn query_name(family_name: &str, family: &Family) -> String {
+    let suffix = match family.metric_type.as_str() {
+        "counter" => "_total",
+        "info" => "_info",
+        _ => "",
+    };
+    format!("{family_name}{suffix}")
+}
+
+fn samples(text: &str) -> BTreeMap<String, String> {
+    let mut samples = BTreeMap::new();
+    for (name, family) in parse(text) {
+        for (series, value) in family.samples {
+            let twice = samples.insert(format!("{name}{series}"), value);
+            assert_eq!(twice, None, "{name}{series} appears twice");
+        }
+    }
+    samples
+}
+
+#[track_caller]
+fn check(scrape: Scrape, expected: &[(&str, &str)]) {
+    let samples = samples(&encode_scrape(scrape).unwrap());
+    for &(series, value) in expected {
+        assert_eq!(samples.get(series).map(String::as_str), Some(value), "{series}");
+    }
+}
+
+#[test]
+fn every_counter_is_shown_once() {
+    let samples = samples(&encode_scrape(scrape(vec![numbered_shard()])).unwrap());
+    let is_plain_total = |name: &str| name.starts_with("corecast_") && name.ends_with("_total");
+    let mut shown: Vec<u64> = samples
+        .iter()
+        .filter(|(name, _)| is_plain_total(name))
+        .map(|(_, value)| value.parse().unwrap())
+        .collect();
+    shown.sort_unstable();
+    let counters = numbered_shard().turns;
+    assert_eq!(shown, (1..=counters).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_shards_counted_is_added_up() {
+    let mut one = Snapshot { users: 2, connections: 9, streams: 4, streams_behind: 1, ..Snapshot::default() };
+    one.counters.deliveries = 10;
+    one.counters.closes[CloseReason::Evicted.index()] = 2;
+    one.ring.enters = 100;
+    (one.history_events, one.history_bytes) = (50, 700);
+    let mut other = one.clone();
+    other.users = 3;
+    other.streams = 3;
+    other.counters.deliveries = 1;
+    other.counters.closes[CloseReason::Evicted.index()] = 1;
+    other.history_bytes = 600;
+    check(
+        scrape(vec![one, other]),
+        &[
+            ("sse_active_connections", "7"),
+            ("corecast_connections_max", "10000"),
+            ("corecast_users", "5"),
+            ("corecast_connections{shard=\"0\"}", "9"),
+            ("corecast_streams{shard=\"0\"}", "4"),
+            ("corecast_streams{shard=\"1\"}", "3"),
+            ("corecast_streams_behind{shard=\"1\"}", "1"),
+            ("corecast_deliveries_total", "11"),
+            ("corecast_closes_total{reason=\"evicted\"}", "3"),
+            ("corecast_closes_total{reason=\"dead_peer\"}", "0"),
+            ("corecast_ring_enters_total", "200"),
+            ("corecast_sequencer_queue", "3"),
+            ("corecast_history_events", "50"),
+            ("corecast_history_bytes", "700"),
+        ],
+    );
+}
+
+#[test]
+fn durations_are_one_cumulative_histogram_over_all_shards() {
+    let one = DurationHistogram { buckets: [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0], sum_ms: 20_250 };
+    let other = DurationHistogram { buckets: [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1], sum_ms: 90_004_000 };
+    let shards = vec![
+        shard_with_durations(CloseReason::Evicted, one),
+        shard_with_durations(CloseReason::Evicted, other),
+    ];
+    let bucket =
+        |le: &str| format!("sse_connection_duration_seconds_bucket{{le=\"{le}\",status=\"evicted\"}}");
+    check(
+        scrape(shards),
+        &[
+            (&bucket("1.0"), "1"),
+            (&bucket("5.0"), "2"),
+            (&bucket("15.0"), "4"),
+            (&bucket("86400.0"), "4"),
+            (&bucket("+Inf"), "5"),
+            ("sse_connection_duration_seconds_count{status=\"evicted\"}", "5"),
+            ("sse_connection_duration_seconds_sum{status=\"evicted\"}", "90024.25"),
+        ],
+    );
+}
+
+#[test]
+fn a_reason_that_never_occurred_costs_no_histogram() {
+    let durations = DurationHistogram { buckets: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], sum_ms: 1 };
+    let text = encode_scrape(scrape(vec![shard_with_durations(CloseReason::Drain, durations)])).unwrap();
+    assert!(text.contains("status=\"drain\""), "{text}");
+    assert!(!text.contains("status=\"done\""), "{text}");
+}
+
+#[test]
+fn label_values_are_escaped() {
+    let mut scrape = scrape(Vec::new());
+    scrape.version = "1.0\"\\\n";
+    let text = encode_scrape(scrape).unwrap();
+    assert!(text.contains("corecast_build_info{version=\"1.0\\\"\\\\\\n\"} 1\n"), "{text}");
+}
+
+#[test]
+fn the_process_is_shown_in_seconds_and_bytes() {
+    check(
+        scrape(Vec::new()),
+        &[
+            ("process_start_time_seconds", "1700000000.5"),
+            ("process_cpu_seconds_total", "2.25"),
+            ("process_resident_memory_bytes", "4096"),
+            ("process_virtual_memory_bytes", "8192"),
+            ("process_open_fds", "12"),
+            ("process_max_fds", "1024"),
+        ],
+    );
+}
+
+#[test]
+fn what_the_kernel_does_not_tell_is_left_out() {
+    let mut scrape = scrape(Vec::new());
+    scrape.process = Process { cpu: None, memory: None, fds_open: None, fds_max: None };
+    let samples = samples(&encode_scrape(scrape).unwrap());
+    let shown: Vec<_> = samples.keys().filter(|name| name.starts_with("process_")).collect();
+    assert_eq!(shown, ["process_start_time_seconds"]);
+}
+
+#[test]
+fn this_process_has_memory_and_has_used_a_core() {
+    let process = Process::read();
+    let memory = process.memory.unwrap();
+    assert!(memory.resident_bytes > 0 && memory.resident_bytes < memory.virtual_bytes, "{process:?}");
+    assert!(process.cpu > Some(Duration::ZERO), "{process:?}");
+}
+
+#[test]
+fn memory_is_counted_in_pages() {
+    let cases = [
+        ("30 20 10 1 0 5 0\n", Some(Memory { virtual_bytes: 30 * 4096, resident_bytes: 20 * 4096 })),
+        ("30", None),
+        ("", None),
+        ("30 many 10", None),
+        ("18446744073709551615 20", None),
+    ];
+    for (statm, expected) in cases {
+        assert_eq!(Memory::parse(statm, 4096), expected, "{statm:?}");
+    }
+}
+
+/// The rows of the page's tables of metrics: name, type, labels, meaning.
+fn rows_of_the_page() -> Vec<[String; 4]> {
+    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").map(|cell| cell.replace('`', "")).collect::<Vec<_>>())
+        .filter_map(|cells| cells.try_into().ok())
+        .filter(|[name, ..]: &[String; 4]| name.contains('_'))
+        .collect()
+}
+
+#[test]
+fn the_page_lists_what_is_exposed() {
+    let once = DurationHistogram { buckets: [1; DURATION_BOUNDS_SECS.len() + 1], sum_ms: 1 };
+    let text = encode_scrape(scrape(vec![shard_with_durations(CloseReason::Done, once)])).unwrap();
+    let exposed: Vec<[String; 4]> = parse(&text)
+        .into_iter()
+        .map(|(name, family)| {
+            let labels: Vec<_> = family.labels.iter().cloned().collect();
+            let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };
+            [query_name(&name, &family), family.metric_type, labels, family.help]
+        })
+        .collect();
+    for (listed, exposed) in rows_of_the_page().iter().zip(&exposed) {
+        assert_eq!(listed, exposed, "docs/metrics.md says otherwise, or in another order");
+    }
+    assert_eq!(rows_of_the_page().len(), exposed.len(), "docs/metrics.md has too few rows, or too many");
+}
+
+#[test]
+fn the_page_explains_every_reason_and_bound() {
+    for reason in CloseReason::ALL {
+        assert!(PAGE.contains(&format!("\n| `{}` | ", reason.label())), "{} is missing", reason.label());
+    }
+    let bounds = DURATION_BOUNDS_SECS.map(|bound| bound.to_string()).join(", ");
+    let text = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(&format!("bounds are {bounds} seconds")), "the bounds are {bounds}");
+}
+
+#[test]
+fn the_page_names_no_metric_that_is_not_there() {
+    let rows = rows_of_the_page();
+    let words = PAGE.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    let names = words.filter(|word| {
+        ["sse_", "corecast_", "process_"].iter().any(|prefix| word.starts_with(prefix) && word != prefix)
+    });
+    for name in names {
+        let is_listed = |name: &str| rows.iter().any(|[listed, ..]| listed == name);
+        let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        assert!(is_listed(name) || histogram.is_some_and(is_listed), "{name} is not exposed");
+    }
+}
