@@ -74,7 +74,7 @@ impl Default for ListenOptions {
 pub enum ListenError {
     /// `EADDRINUSE`.
     #[error(
-        "cannot listen on {address}: something else does; `ss -ltnp 'sport = :{port}'` shows what, \
+        "cannot listen on {address}: the address is in use; `ss -ltnp 'sport = :{port}'` shows what, \
          so stop it or choose another port", port = address.port()
     )]
     Taken {

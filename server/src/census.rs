@@ -26,12 +26,8 @@ impl SharedCensus {
     /// At most `connections_max` streams; at most `per_ip_max` of one address, 0 for no such limit.
     #[must_use]
     pub fn new(connections_max: u32, per_ip_max: u32) -> Self {
-        let shared = Shared {
-            connections_max,
-            per_ip_max,
-            streams: AtomicU32::new(0),
-            addresses: Mutex::default(),
-        };
+        let shared =
+            Shared { connections_max, per_ip_max, streams: AtomicU32::new(0), addresses: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -95,7 +91,8 @@ mod tests {
     #[test]
     fn whoever_leaves_makes_room_for_another() {
         let census = SharedCensus::new(2, 1);
-        let (alice, bob, carol) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 3]));
+        let (alice, bob, carol) =
+            (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 3]));
         assert_eq!(census.try_enter(alice), Ok(()));
         assert_eq!(census.try_enter(alice), Err(Full::Address));
         assert_eq!(census.try_enter(bob), Ok(()));

@@ -168,9 +168,16 @@ impl<L: Log> Sequencer<L> {
 
     /// Gives an event its place behind `newest` and encodes it. A publisher's id that is kept already is answered
     /// as it was the first time, and nothing is kept twice.
-    fn place(&mut self, event: Event, newest: &mut Position, now: UnixMillis, batch: &mut Vec<SharedEvent>) -> Box<str> {
+    fn place(
+        &mut self,
+        event: Event,
+        newest: &mut Position,
+        now: UnixMillis,
+        batch: &mut Vec<SharedEvent>,
+    ) -> Box<str> {
         if let Some(id) = &event.id
-            && (self.log.find(id).is_some() || batch.iter().any(|placed| placed.publisher_id.as_ref() == Some(id)))
+            && (self.log.find(id).is_some()
+                || batch.iter().any(|placed| placed.publisher_id.as_ref() == Some(id)))
         {
             return id.clone();
         }

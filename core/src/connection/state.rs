@@ -60,6 +60,8 @@ pub(crate) struct Stream {
     pub(crate) cursor: Option<Position>,
     /// Whether the warning before the token's end has been sent.
     pub(crate) warned: bool,
+    /// Bytes that came after the request: ignored, up to a bound.
+    pub(crate) stray_bytes: u16,
     /// Whether heartbeats are events that the page can see.
     pub(crate) visible_heartbeat: bool,
     /// How its body is delimited.

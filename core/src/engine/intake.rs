@@ -29,6 +29,9 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much is thrown away at most.
 const LINGER_BYTES_MAX: u32 = 256 * 1024;
 
+/// How much a client may send behind its request for a stream before it is taken for an abuser.
+const STRAY_BYTES_MAX: u16 = 4096;
+
 /// What has been read of a request.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -125,12 +128,17 @@ impl Engine {
                     self.outputs.push_back(Output::Receive(id));
                 }
             }
-            // Not asked for: a stream's input is left in the kernel's small buffer.
-            State::Publishing(_)
-            | State::Answering(_)
-            | State::Moving
-            | State::Streaming(_)
-            | State::Closing => {
+            State::Streaming(stream) => {
+                // Nothing belongs here, but some clients send a line end too many.
+                stream.stray_bytes =
+                    stream.stray_bytes.saturating_add(bytes.len().min(usize::from(u16::MAX)) as u16);
+                if stream.stray_bytes > STRAY_BYTES_MAX {
+                    self.end(index, CloseReason::BadRequest);
+                } else {
+                    self.outputs.push_back(Output::WatchHangup(id));
+                }
+            }
+            State::Publishing(_) | State::Answering(_) | State::Moving | State::Closing => {
                 self.counters.stale_inputs += 1;
             }
         }

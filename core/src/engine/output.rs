@@ -28,7 +28,8 @@ pub enum Output {
     },
     /// Report bytes (`handle_received`) as soon as there are some, once.
     Receive(ConnectionId),
-    /// Report when the peer hangs up (`handle_hangup`). Stays in force.
+    /// Report when the peer hangs up (`handle_hangup`), or says something all the same (`handle_received`), once.
+    /// Nothing is expected soon: there is no use in looking at once.
     WatchHangup(ConnectionId),
     /// Report when the socket takes bytes again (`handle_writable`), once.
     AwaitWritable(ConnectionId),

@@ -37,6 +37,7 @@ impl Engine {
             ends,
             cursor: Some(cursor),
             warned: false,
+            stray_bytes: 0,
             visible_heartbeat: parcel.visible_heartbeat,
             framing: parcel.framing,
         };

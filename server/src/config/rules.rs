@@ -63,7 +63,8 @@ fn check_heartbeat(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut 
         && heartbeat >= stream.dead_peer
     {
         let other = show_duration(stream.dead_peer);
-        let text = format!("stream.heartbeat = \"{shown}\" must be shorter than stream.dead_peer = \"{other}\"");
+        let text =
+            format!("stream.heartbeat = \"{shown}\" must be shorter than stream.dead_peer = \"{other}\"");
         problems.push(Problem { origin, fault: Fault::Pair(text) });
     }
     if let Some(idle) = stream.idle_timeout.filter(|idle| heartbeat >= *idle) {

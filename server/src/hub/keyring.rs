@@ -58,7 +58,9 @@ impl Keyring {
                     Ok(keys) => threads::send_to_all(&inboxes, || Mail::Keys(Box::new(keys.clone()))),
                     Err(error) => tracing::warn!(url, %error, "the key set is of no use, the old keys stay"),
                 },
-                Ok(Err(error)) => tracing::warn!(%error, "the key set could not be fetched, the old keys stay"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the key set could not be fetched, the old keys stay")
+                }
                 Err(error) => tracing::error!(%error, "fetching the key set was cut short"),
             }
         }

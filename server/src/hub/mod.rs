@@ -22,7 +22,7 @@ use crate::census::SharedCensus;
 use crate::config::Config;
 use crate::log::MemoryLog;
 use crate::sequencer::SequencerQueue;
-use crate::shard::inbox::Inbox;
+use crate::shard::inbox::{Inbox, Mail};
 
 use capacity::Capacity;
 use keyring::Keyring;
@@ -31,6 +31,12 @@ use threads::{ShardParts, Threads};
 
 /// How long the streams' ends may take beyond the drain itself before the process ends without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long requests that have begun may take to be complete once the hub stops.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether they are.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// What a hub is started with.
 #[derive(Debug)]
@@ -68,7 +74,9 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
     let listeners = Listeners::bind(&config, capacity.shards)?;
     capacity.report(&config, &listeners);
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
+    let mut signals = Signals::watch(&runtime)?;
     let (page, banner) = dev.map_or((None, None), |dev| (Some(dev.page), Some(dev.banner)));
     let census = SharedCensus::new(config.limits.connections, config.limits.per_ip);
     let sequencer = SequencerQueue::new();
@@ -96,8 +104,8 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
     if let Some(banner) = banner {
         println!("{}", banner(hub, admin));
     }
-    runtime.block_on(control(&config, keyring, &threads.inboxes(), admin_listener, state));
-    stop(&runtime, threads, &sequencer)
+    runtime.block_on(control(&config, keyring, &threads.inboxes(), admin_listener, state, &mut signals));
+    stop(&runtime, threads, &sequencer, signals)
 }
 
 /// Serves the admin listener, and drains the hub when told to.
@@ -107,6 +115,7 @@ async fn control(
     inboxes: &[Inbox],
     listener: std::net::TcpListener,
     state: AdminState,
+    signals: &mut Signals,
 ) {
     let draining = Arc::clone(&state.draining);
     tokio::spawn(async move {
@@ -115,20 +124,38 @@ async fn control(
         }
     });
     tokio::spawn(keyring.refresh(inboxes.to_vec()));
-    let signal = first_signal().await;
+    let signal = signals.next().await;
     tracing::info!(signal, over = ?config.drain.over, "stopping: streams are ended and told when to come back");
     draining.store(true, Ordering::Relaxed);
-    threads::send_to_all(inboxes, threads::drain);
+    threads::send_to_all(inboxes, || Mail::Drain);
+    let finished = tokio::time::timeout(REQUEST_PATIENCE, requests_finished(inboxes)).await;
+    if finished.is_err() {
+        tracing::warn!(patience = ?REQUEST_PATIENCE, "some requests were not complete in time");
+    }
+    threads::send_to_all(inboxes, || Mail::EndStreams);
+}
+
+/// Waits until no shard has a request left to finish: what is acknowledged can still be shown before streams end.
+async fn requests_finished(inboxes: &[Inbox]) {
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    while !inboxes.iter().all(Inbox::has_finished_requests) {
+        look.tick().await;
+    }
 }
 
 /// Waits until every stream has ended and every publish is answered; a second signal is obeyed at once.
-fn stop(runtime: &tokio::runtime::Runtime, threads: Threads, sequencer: &SequencerQueue) -> Result<(), StartError> {
+fn stop(
+    runtime: &tokio::runtime::Runtime,
+    threads: Threads,
+    sequencer: &SequencerQueue,
+    mut signals: Signals,
+) -> Result<(), StartError> {
     let sequencer = sequencer.clone();
     let stopped = runtime.block_on(async move {
         let joined = tokio::task::spawn_blocking(move || threads.join(&sequencer));
         tokio::select! {
             joined = joined => joined.unwrap_or(Err(StartError::ThreadLost)),
-            signal = first_signal() => {
+            signal = signals.next() => {
                 tracing::warn!(signal, "told twice: ending without waiting for streams");
                 std::process::exit(1);
             }
@@ -142,24 +169,24 @@ fn stop(runtime: &tokio::runtime::Runtime, threads: Threads, sequencer: &Sequenc
     stopped
 }
 
-/// The name of the first signal to stop that arrives from now on.
-async fn first_signal() -> &'static str {
-    let (mut terminate, mut interrupt) = (on(SignalKind::terminate()), on(SignalKind::interrupt()));
-    tokio::select! {
-        () = next(&mut terminate) => "SIGTERM",
-        () = next(&mut interrupt) => "SIGINT",
+/// The signals that stop a hub, watched from before it says that it runs.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn watch(runtime: &tokio::runtime::Runtime) -> Result<Self, StartError> {
+        let _context = runtime.enter();
+        let on = |kind| signal(kind).map_err(StartError::Runtime);
+        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
     }
-}
 
-fn on(kind: SignalKind) -> Option<Signal> {
-    signal(kind).inspect_err(|error| tracing::error!(%error, "a signal cannot be watched")).ok()
-}
-
-async fn next(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => {
-            signal.recv().await;
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
-        None => std::future::pending().await,
     }
 }

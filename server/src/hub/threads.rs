@@ -96,11 +96,6 @@ impl Threads {
     }
 }
 
-/// Tells every shard to drain.
-pub(super) fn drain() -> Mail {
-    Mail::Drain
-}
-
 /// Sends the same letter to every shard, waiting for room.
 pub(super) fn send_to_all(inboxes: &[Inbox], letter: impl Fn() -> Mail) {
     for inbox in inboxes {

@@ -41,8 +41,10 @@ pub enum Mail {
     },
     /// Tokens are verified with these keys from now on.
     Keys(Box<Keys>),
-    /// The hub stops.
+    /// The hub stops: requests that have begun are finished.
     Drain,
+    /// No shard has a request left to finish: streams may end.
+    EndStreams,
 }
 
 /// The inbox of one shard. All clones are the same inbox.
@@ -58,7 +60,12 @@ struct Shared {
     wake: Wake,
     /// Connections that may still move in. Out of date by a turn; the margin of the table makes up for it.
     room: AtomicU32,
+    /// Requests that a draining shard has yet to finish; `NOT_DRAINING` before.
+    unfinished: AtomicU32,
 }
+
+/// Before a shard has heard that the hub stops.
+const NOT_DRAINING: u32 = u32::MAX;
 
 impl Inbox {
     /// An empty inbox whose shard is woken by `wake`.
@@ -70,6 +77,7 @@ impl Inbox {
             bell: Bell::default(),
             wake,
             room: AtomicU32::new(0),
+            unfinished: AtomicU32::new(NOT_DRAINING),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -133,6 +141,23 @@ impl Inbox {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.shared.room.load(Ordering::Relaxed) > ROOM_MARGIN
+    }
+
+    /// A draining shard tells how many requests it has yet to finish.
+    pub fn announce_unfinished(&self, requests: u32) {
+        self.shared.unfinished.store(requests, Ordering::SeqCst);
+    }
+
+    /// Whether the shard has heard that the hub stops, and has no request left to finish.
+    #[must_use]
+    pub fn has_finished_requests(&self) -> bool {
+        self.shared.unfinished.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether events wait.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.shared.events.is_empty()
     }
 
     fn ring(&self) {

@@ -246,7 +246,7 @@ impl fmt::Display for PublishError {
                 write!(f, "`{}` is out of range, from {min} to {max}", field.as_str())
             }
             Self::TooLarge { bytes, event_bytes } => {
-                write!(f, "the event would be {bytes} bytes on a stream, it has to stay below {event_bytes}")
+                write!(f, "`data` makes the event {bytes} bytes on a stream, it has to stay below {event_bytes}")
             }
             Self::TooManyEvents { count } => {
                 write!(f, "the body has {count} events, above the maximum {NDJSON_EVENTS_MAX}")

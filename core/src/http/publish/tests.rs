@@ -345,7 +345,7 @@ fn errors_name_the_field_the_value_and_what_is_allowed() {
         ),
         (
             PublishError::TooLarge { bytes: 70_000, event_bytes: 65_536 },
-            "the event would be 70000 bytes on a stream, it has to stay below 65536",
+            "`data` makes the event 70000 bytes on a stream, it has to stay below 65536",
         ),
     ] {
         assert_eq!(error.to_string(), expected);

@@ -19,9 +19,7 @@ use corecast_core::connection::ConnectionId;
 use corecast_core::engine::output::{BufferId, Output, PublishRequest, ShardId};
 use corecast_core::engine::parcel::Parcel;
 use corecast_core::time::Instant;
-use corecast_ring::{
-    Completion, Errno, Interest, Listener, Outcome, Ring, RingAddress, ShortSend, Slot,
-};
+use corecast_ring::{Completion, Errno, Interest, Listener, Outcome, Ring, RingAddress, ShortSend, Slot};
 
 use crate::shard::Shard;
 use crate::shard::inbox::Mail;
@@ -63,6 +61,8 @@ pub struct UringDriver {
     shown: Instant,
     shown_turns: u64,
     turns: u64,
+    /// Whether the last step of a stop has begun.
+    ends_streams: bool,
 }
 
 impl UringDriver {
@@ -83,6 +83,7 @@ impl UringDriver {
             shown: Instant::ZERO,
             shown_turns: 0,
             turns: 0,
+            ends_streams: false,
             shard,
             ring,
             rings,
@@ -106,6 +107,7 @@ impl UringDriver {
         self.take_mail();
         self.take_refusals();
         self.shard.take_events();
+        self.end_streams();
         self.receive();
         self.carry_out();
         self.submit_sends();
@@ -145,17 +147,12 @@ impl UringDriver {
             }
             (Operation::Pass, Outcome::Done(Err(errno))) => self.on_pass_failed(completion, errno),
             (Operation::Readable, Outcome::Done(result)) => {
-                if self.slots.disarm(id, Armed::READABLE) && result != Err(Errno::CANCELED) {
+                if self.slots.disarm(id, Armed::Readable) && result != Err(Errno::CANCELED) {
                     self.to_receive.push(id);
                 }
             }
-            (Operation::Hangup, Outcome::Done(result)) => {
-                if self.slots.disarm(id, Armed::HANGUP) && result != Err(Errno::CANCELED) {
-                    self.shard.engine.handle_hangup(id);
-                }
-            }
             (Operation::Writable, Outcome::Done(result)) => {
-                if self.slots.disarm(id, Armed::WRITABLE) && result != Err(Errno::CANCELED) {
+                if self.slots.disarm(id, Armed::Writable) && result != Err(Errno::CANCELED) {
                     self.shard.engine.handle_writable(id);
                 }
             }
@@ -165,7 +162,6 @@ impl UringDriver {
                 | Operation::Arrive
                 | Operation::Pass
                 | Operation::Readable
-                | Operation::Hangup
                 | Operation::Writable
                 | Operation::Send
                 | Operation::Receive
@@ -190,7 +186,15 @@ impl UringDriver {
                     self.acceptor.stop(&mut self.ring);
                     self.shard.engine.begin_drain(self.shard.drain_over);
                 }
+                Mail::EndStreams => self.ends_streams = true,
             }
+        }
+    }
+
+    /// Streams end once every acknowledged event has come in.
+    fn end_streams(&mut self) {
+        if self.ends_streams && !self.shard.inbox.has_events() {
+            self.shard.engine.end_streams();
         }
     }
 
@@ -223,7 +227,7 @@ impl UringDriver {
             }
         });
         for id in quiet {
-            self.arm(id, Armed::READABLE);
+            self.arm(id, Armed::Readable);
         }
     }
 
@@ -232,8 +236,8 @@ impl UringDriver {
             match output {
                 Output::Send { to, buffer } => self.sends.push((to, buffer)),
                 Output::Receive(id) => self.to_receive.push(id),
-                Output::WatchHangup(id) => self.arm(id, Armed::HANGUP),
-                Output::AwaitWritable(id) => self.arm(id, Armed::WRITABLE),
+                Output::WatchHangup(id) => self.arm(id, Armed::Readable),
+                Output::AwaitWritable(id) => self.arm(id, Armed::Writable),
                 Output::Close(id) => self.to_close.push(id),
                 Output::Move { from, to, parcel } => self.pass(from, to, parcel),
                 Output::Publish(request) => {
@@ -251,9 +255,8 @@ impl UringDriver {
             return;
         }
         let (operation, interest) = match what {
-            Armed::READABLE => (Operation::Readable, Interest::Readable),
-            Armed::HANGUP => (Operation::Hangup, Interest::Hangup),
-            Armed::WRITABLE => (Operation::Writable, Interest::Writable),
+            Armed::Readable => (Operation::Readable, Interest::Readable),
+            Armed::Writable => (Operation::Writable, Interest::Writable),
         };
         self.ring.poll(Slot(id.index), interest, token(operation, id));
     }
@@ -261,13 +264,16 @@ impl UringDriver {
     fn submit_sends(&mut self) {
         let engine = &self.shard.engine;
         let sends = self.sends.drain(..);
-        let named = sends.map(|(id, buffer)| (Slot(id.index), token(Operation::Send, id), engine.buffer(buffer)));
+        let named =
+            sends.map(|(id, buffer)| (Slot(id.index), token(Operation::Send, id), engine.buffer(buffer)));
         self.ring.send_all(named, &mut self.short);
         for ShortSend { token, taken } in self.short.drain(..) {
             let Some((_, id)) = token::read(token) else { continue };
             match taken {
                 Ok(taken) => self.shard.engine.handle_short_send(id, taken),
-                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => self.shard.engine.handle_short_send(id, 0),
+                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.shard.engine.handle_short_send(id, 0)
+                }
                 Err(_) => self.shard.engine.handle_send_failed(id),
             }
         }
@@ -282,9 +288,8 @@ impl UringDriver {
             for &id in &self.to_close {
                 for armed in self.slots.armed(id) {
                     let operation = match armed {
-                        Armed::READABLE => Operation::Readable,
-                        Armed::HANGUP => Operation::Hangup,
-                        Armed::WRITABLE => Operation::Writable,
+                        Armed::Readable => Operation::Readable,
+                        Armed::Writable => Operation::Writable,
                     };
                     self.ring.cancel(token(operation, id));
                 }
@@ -311,7 +316,12 @@ impl UringDriver {
         match home.try_send(Mail::Arriving { key, parcel }) {
             Ok(()) => {
                 let ring = &self.rings[to.0 as usize];
-                self.ring.pass(Slot(from.index), ring, token::keyed(Operation::Arrive, key), token::pass(to, key));
+                self.ring.pass(
+                    Slot(from.index),
+                    ring,
+                    token::keyed(Operation::Arrive, key),
+                    token::pass(to, key),
+                );
                 self.ring.close(Slot(from.index));
                 self.passed.push(from);
             }
@@ -339,6 +349,9 @@ impl UringDriver {
             || !self.refused_publishes.is_empty();
         let connections = self.shard.engine.connections();
         self.shard.inbox.announce_room(self.acceptor.room(connections));
+        if self.shard.engine.is_draining() {
+            self.shard.inbox.announce_unfinished(self.shard.engine.unfinished_requests());
+        }
         let now = self.shard.clock.instant();
         if now.since(self.shown) >= SNAPSHOT_INTERVAL {
             self.show();

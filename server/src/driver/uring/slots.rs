@@ -2,16 +2,14 @@
 
 use corecast_core::connection::ConnectionId;
 
-/// A kind of poll.
+/// A kind of poll. `Readable` also serves idle streams: of them, only the end is ever readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::upper_case_acronyms, reason = "flags")]
 pub(super) enum Armed {
-    READABLE = 1,
-    HANGUP = 2,
-    WRITABLE = 4,
+    Readable = 1,
+    Writable = 2,
 }
 
-const KINDS: [Armed; 3] = [Armed::READABLE, Armed::HANGUP, Armed::WRITABLE];
+const KINDS: [Armed; 2] = [Armed::Readable, Armed::Writable];
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
@@ -42,7 +40,9 @@ impl Slots {
     }
 
     pub(super) fn is_present(&self, id: ConnectionId) -> bool {
-        self.entries.get(id.index as usize).is_some_and(|entry| entry.occupied && entry.generation == id.generation)
+        self.entries
+            .get(id.index as usize)
+            .is_some_and(|entry| entry.occupied && entry.generation == id.generation)
     }
 
     /// Marks a poll as armed; `false` if it is already, or the connection has gone.
