@@ -20,6 +20,9 @@ use crate::netns::Namespace;
 use crate::token::HMAC_KEY;
 use crate::wait::{PATIENCE, eventually};
 
+/// A hub in trouble repeats itself; the end of its log says why it ended.
+const LOG_LINES_SHOWN: usize = 200;
+
 /// How a hub is to be configured. Starts from: ports from the OS, two shards, the harness's key, anonymous
 /// subscribers allowed, everything else as the hub's defaults.
 #[derive(Debug)]
@@ -256,7 +259,7 @@ impl Hub {
         status
     }
 
-    /// What it has logged so far.
+    /// The last lines of what it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
@@ -303,7 +306,8 @@ impl Log {
 
     fn text(&self) -> String {
         let lines = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
+        shown.iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// The fields of the line that says which addresses were bound.
