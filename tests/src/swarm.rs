@@ -18,8 +18,9 @@ use crate::wire::head::ResponseHead;
 use crate::wire::printable;
 use crate::wire::response::{End, Eof, ResponseReader};
 
-/// Connections of one source address: below the 28,232 ephemeral ports that Linux has by default.
-const MEMBERS_PER_SOURCE: usize = 10_000;
+/// Connections of one source address: far below the 28,232 ephemeral ports that Linux has by default, since those of
+/// connections that have ended stay taken for a minute.
+const MEMBERS_PER_SOURCE: usize = 1000;
 
 /// Connects under way at once: a hub's accept backlog takes them without a dropped SYN and its one-second retry.
 const CONNECTING_MAX: usize = 512;
@@ -215,9 +216,10 @@ impl Swarm {
 
     fn begin_connect(&self, id: MemberId) -> TcpStream {
         let source =
-            self.first_source + u8::try_from(id.0 / MEMBERS_PER_SOURCE).expect("at most 2.5 million members");
+            self.first_source + u8::try_from(id.0 / MEMBERS_PER_SOURCE).expect("at most 250,000 members");
         let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)
             .unwrap_or_else(|e| panic!("socket {}: {e}; raise the hard limit of open files", id.0));
+        socket.set_reuse_address(true).expect("a TCP socket");
         socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, source), 0).into()).expect("a free port");
         match socket.connect(&self.addr.into()) {
             Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {

@@ -9,10 +9,10 @@ use corecast_tests::stream::EventStream;
 use corecast_tests::wait::eventually;
 use serde_json::json;
 
-const EVENT_BYTES: usize = 50_000;
+const EVENT_BYTES: usize = 8_000;
 
 /// Far more than socket buffers take: a few megabytes at most by default.
-const EVENTS: usize = 400;
+const EVENTS: usize = 1000;
 
 fn event(number: usize) -> serde_json::Value {
     json!({"topics": ["large"], "data": format!("{number} {}", "x".repeat(EVENT_BYTES))})
