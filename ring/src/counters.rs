@@ -21,6 +21,8 @@ pub struct RingCounters {
     pub cancel_misses: u64,
     /// Closes of a slot that held nothing. Must stay 0: the caller has lost track of a slot.
     pub close_misses: u64,
+    /// Closes that were to be resets and are not: before Linux 6.7 a ring cannot set socket options.
+    pub reset_misses: u64,
     /// CQEs of the ring's own operations that belong to none it knows. Must stay 0.
     pub cqes_stale: u64,
 }

@@ -52,6 +52,7 @@
 //! | RECV inline ([`Ring::receive_all`]) | one of the ring's receive buffers | its push | `io_uring_enter` consumed the SQE, before the caller's closure sees the bytes |
 //! | ACCEPT ([`Ring::accept`]) | a cell of the ring's peer address table | its push | its CQE; cells not back when the ring is dropped are leaked, with a logged error |
 //! | wait ([`Ring::wait`]) | a timespec on the stack | `io_uring_enter` | the same call returns |
+//! | SETSOCKOPT ([`Ring::reset_on_close`]) | a constant | | never freed or written |
 //! | POLL, CANCEL, CLOSE, MSG_RING | none | | |
 //!
 //! The kernel also borrows descriptors by number: [`Listener`], [`Wake`] and [`RingAddress`] are shared owners, and the

@@ -1,6 +1,6 @@
 //! The SQEs this crate makes, and which of them point at memory.
 //!
-//! Invariant: a [`Plain`] holds no address; its field is private to this file, so that reading the file shows it.
+//! Invariant: a [`Plain`] holds no address but that of a constant; its field is private to this file, so that reading the file shows it.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -14,7 +14,14 @@ use crate::peer_address::Lent;
 use crate::user_data::Own;
 use crate::{Interest, Slot, Token};
 
-/// An SQE that points at no memory: safe to push at any time.
+/// `struct linger` of socket(7): on, for no time. Closing then sends a reset.
+static LINGER_NONE: [i32; 2] = [1, 0];
+
+/// `SOL_SOCKET` and `SO_LINGER` of asm-generic/socket.h.
+const SOL_SOCKET: u32 = 1;
+const SO_LINGER: u32 = 13;
+
+/// An SQE that points at no memory that is ever freed or written: safe to push at any time.
 pub(crate) struct Plain(Entry);
 
 impl Plain {
@@ -40,6 +47,17 @@ impl Plain {
 
     pub(crate) fn close(slot: Slot) -> Self {
         Self(quiet(opcode::Close::new(Fixed(slot.0)).build()).user_data(Own::Close.encode()))
+    }
+
+    pub(crate) fn reset_on_close(slot: Slot) -> Self {
+        let option = opcode::SetSockOpt::new(
+            Fixed(slot.0),
+            SOL_SOCKET,
+            SO_LINGER,
+            (&raw const LINGER_NONE).cast(),
+            size_of_val(&LINGER_NONE) as u32,
+        );
+        Self(quiet(option.build()).user_data(Own::Reset.encode()))
     }
 
     pub(crate) fn pass(slot: Slot, ring: BorrowedFd<'_>, remote: Token, local: Token) -> Self {

@@ -141,6 +141,13 @@ impl Ring {
         self.queues.push(&Plain::close(slot));
     }
 
+    /// Makes the [`Ring::close`] that follows in the same turn a reset: the peer sees an error instead of an end, and what
+    /// it has not been sent yet is dropped. Needs Linux 6.7; before, the close is an ordinary one and
+    /// [`RingCounters::reset_misses`] counts it.
+    pub fn reset_on_close(&mut self, slot: Slot) {
+        self.queues.push(&Plain::reset_on_close(slot));
+    }
+
     /// Puts the socket in `slot` into the ring at `to` as well, which hears of it as [`Outcome::Done`] with the new slot
     /// under `remote`. Then [`Ring::close`] this slot; the same turn will do, and the connection stays. Nothing may be
     /// armed on it.
@@ -231,6 +238,7 @@ impl Ring {
             }
             Own::Cancel => self.queues.counters_mut().cancel_misses += 1,
             Own::Close => self.queues.counters_mut().close_misses += 1,
+            Own::Reset => self.queues.counters_mut().reset_misses += 1,
             Own::Inline { .. } | Own::Wake { .. } | Own::Unknown => {
                 self.queues.counters_mut().cqes_stale += 1
             }

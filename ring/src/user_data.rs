@@ -23,6 +23,8 @@ pub(crate) enum Own {
     Cancel,
     /// A close, likewise.
     Close,
+    /// What makes a close a reset, likewise.
+    Reset,
     /// The ring's own prefix with nothing known behind it.
     Unknown,
 }
@@ -37,6 +39,7 @@ impl Own {
             Self::Wake { index } => (3, 0, index),
             Self::Cancel => (4, 0, 0),
             Self::Close => (5, 0, 0),
+            Self::Reset => (6, 0, 0),
         };
         debug_assert!(generation < FIELD_END && index < FIELD_END);
         OWN_PREFIX << 56 | kind << 48 | (generation as u64) << 24 | index as u64
@@ -56,6 +59,7 @@ impl Own {
             3 if generation == 0 => Self::Wake { index },
             4 if generation == 0 && index == 0 => Self::Cancel,
             5 if generation == 0 && index == 0 => Self::Close,
+            6 if generation == 0 && index == 0 => Self::Reset,
             _ => Self::Unknown,
         })
     }
@@ -82,6 +86,7 @@ mod tests {
             Own::Wake { index: LAST },
             Own::Cancel,
             Own::Close,
+            Own::Reset,
         ] {
             assert_eq!(Own::decode(own.encode()), Some(own));
         }

@@ -80,6 +80,18 @@ fn a_close_without_a_poll_sends_a_fin_and_frees_the_slot_at_once() {
 }
 
 #[test]
+fn a_close_can_be_a_reset() {
+    let mut host = Host::new();
+    let (slot, mut client) = host.connect();
+    host.ring.reset_on_close(slot);
+    host.ring.close(slot);
+    host.ring.flush();
+    let error = client.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(host.ring.counters().reset_misses, 0);
+}
+
+#[test]
 fn misses_are_counted_and_not_reported() {
     let mut host = Host::new();
     host.ring.cancel(HUP);

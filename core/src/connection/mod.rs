@@ -30,6 +30,8 @@ impl ConnectionId {
 pub(crate) struct Connection {
     /// The peer's address.
     pub(crate) peer: IpAddr,
+    /// Whether it ended within a frame.
+    pub(crate) is_cut: bool,
     /// Where in its life it is.
     pub(crate) state: state::State,
 }

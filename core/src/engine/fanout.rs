@@ -90,7 +90,7 @@ impl Engine {
             }
             Audience::All => {
                 let is_user = |index| matches!(self.users.key_of(index), Some(UserKey::Named(_)));
-                offer.to_all(event.private, is_user);
+                offer.offer_to_all(event.private, is_user);
                 // Who is fed is no live row to be met on the way, and misses it.
                 if event.ephemeral {
                     let behind = self.behind.iter().map(|&(_, index)| index);
@@ -219,7 +219,7 @@ impl Offer<'_> {
         self.window.wait(self.slot);
     }
 
-    fn to_all(&mut self, private: bool, is_user: impl Fn(u32) -> bool) {
+    fn offer_to_all(&mut self, private: bool, is_user: impl Fn(u32) -> bool) {
         for index in 0..self.hot.len() as u32 {
             if self.hot[index as usize].live && (!private || is_user(index)) {
                 self.to(index);

@@ -90,7 +90,8 @@ impl Engine {
     pub fn handle_accepted(&mut self, index: ConnectionIndex, peer: std::net::IpAddr) -> ConnectionId {
         self.counters.accepted += 1;
         let deadline = self.now.instant + self.settings.limits.head_timeout;
-        let id = self.occupy(index, Connection { peer, state: State::Head(Intake::new(deadline)) });
+        let id =
+            self.occupy(index, Connection { peer, is_cut: false, state: State::Head(Intake::new(deadline)) });
         self.outputs.push_back(Output::Receive(id));
         self.arm(index);
         id

@@ -19,6 +19,8 @@ pub(super) struct Outgoing {
     pub(super) rest: Bytes,
     /// What comes when it is out.
     pub(super) then: Then,
+    /// Whether a part of it is out already.
+    pub(super) is_begun: bool,
     /// Since when the socket has been full. Nothing is sent before the host says that it has room.
     pub(super) blocked: Option<Instant>,
 }
@@ -53,7 +55,7 @@ impl Engine {
                 }
             }
             None => {
-                self.outgoing.insert(index, Outgoing { rest: bytes, then, blocked: None });
+                self.outgoing.insert(index, Outgoing { rest: bytes, then, is_begun: false, blocked: None });
                 self.queue(Source::Outgoing, index);
             }
         }
@@ -62,7 +64,7 @@ impl Engine {
     /// A send fell short: `rest` remains of a frame (or nothing, if it ended between two), and the socket is full.
     pub(super) fn block(&mut self, index: u32, rest: Bytes, then: Then) {
         self.counters.short_sends += 1;
-        self.outgoing.insert(index, Outgoing { rest, then, blocked: Some(self.now.instant) });
+        self.outgoing.insert(index, Outgoing { rest, then, is_begun: true, blocked: Some(self.now.instant) });
         self.outputs.push_back(Output::AwaitWritable(self.id_of(index)));
         self.arm(index);
     }
@@ -71,6 +73,7 @@ impl Engine {
         let now = self.now.instant;
         let Some(outgoing) = self.outgoing.get_mut(&index) else { return };
         outgoing.rest = outgoing.rest.slice(taken..);
+        outgoing.is_begun |= taken > 0;
         // The deadline counts from the last byte that moved.
         outgoing.blocked = Some(now);
         self.counters.short_sends += 1;

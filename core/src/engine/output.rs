@@ -44,7 +44,8 @@ pub enum Output {
     },
     /// Give this to the sequencer; or report `handle_publish_refused`.
     Publish(Box<PublishRequest>),
-    /// Close the socket, forget every operation on it, then report `handle_closed`. Nothing else follows for it.
+    /// Close the socket, with a reset if [`super::Engine::is_cut`], forget every operation on it, then report
+    /// `handle_closed`. Nothing else follows for it.
     Close(ConnectionId),
 }
 

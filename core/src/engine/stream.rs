@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::close_reason::CloseReason;
+use crate::connection::ConnectionId;
 use crate::connection::state::{State, Stream};
 use crate::history::Resume;
 use crate::http::{Cors, StreamHead, control};
@@ -141,10 +142,19 @@ impl Engine {
     pub(super) fn end(&mut self, index: u32, reason: CloseReason) {
         self.leave_indexes(index, reason);
         self.counters.closes[reason.index()] += 1;
-        self.outgoing.remove(&index);
+        let outgoing = self.outgoing.remove(&index);
+        self.connection_mut(index).is_cut =
+            outgoing.is_some_and(|outgoing| outgoing.is_begun && !outgoing.rest.is_empty());
         self.wheel.disarm(index);
         self.become_state(index, State::Closing);
         self.outputs.push_back(Output::Close(self.id_of(index)));
+    }
+
+    /// Whether a connection that the host is to close ended within a frame: then a reset tells the peer that what it
+    /// has of the frame is nothing. Some clients would glue an orderly end to the next stream (sse-clients.md §1, rule 8).
+    #[must_use]
+    pub fn is_cut(&self, id: ConnectionId) -> bool {
+        self.arena.by_id(id).is_some_and(|connection| connection.is_cut)
     }
 
     /// Ends a connection that has said its goodbye.

@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use corecast_core::auth::mint;
+use corecast_core::selector::Selector;
 
 use super::error::CliError;
 use super::flags::{SettingFlags, load_config};
-use super::token::{mint, unix_now};
+use crate::clock;
 use crate::config::{Purpose, Secret};
 use crate::hub::{self, DevOptions, HubOptions};
 use crate::logging;
@@ -41,8 +43,14 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         Some(secret) => secret,
         None => config.auth.hmac_key.insert(throw_away_key()?).clone(),
     };
-    let everything = ["*".to_owned()];
-    let token = mint(&secret, Some(DEMO_USER), &everything, &everything, TOKEN_TTL, unix_now())?;
+    let token = mint(
+        secret.expose(),
+        Some(DEMO_USER),
+        &[Selector::Any],
+        &[Selector::Any],
+        TOKEN_TTL,
+        clock::unix_now(),
+    )?;
     let page = PAGE.replace(TOKEN_PLACE, &token);
     let banner = Box::new(move |hub, admin| dev_banner(hub, admin, &token));
     Ok(hub::run(HubOptions { config, dev: Some(DevOptions { page, banner }) })?)

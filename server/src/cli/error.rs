@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use corecast_core::auth::MintError;
 use thiserror::Error;
 use tracing_subscriber::filter::ParseError;
 
@@ -21,9 +22,9 @@ pub(super) enum CliError {
     /// The shared secret for signing cannot be used.
     #[error("{place}: {cause}")]
     Key { place: String, cause: KeyError },
-    /// The token library refused to sign.
-    #[error("cannot sign a token: {0}")]
-    Sign(#[from] jsonwebtoken::errors::Error),
+    /// A token that the hub would refuse is not worth printing.
+    #[error("cannot make a token: {0}")]
+    Mint(#[from] MintError),
     /// The operating system has no random bytes.
     #[error("cannot make a key: {0}")]
     Random(#[from] getrandom::Error),
@@ -64,7 +65,7 @@ impl CliError {
                 eprintln!("{problems}");
                 ExitCode::from(2)
             }
-            Self::Flag { .. } | Self::Key { .. } | Self::Logging(_) => {
+            Self::Flag { .. } | Self::Key { .. } | Self::Mint(_) | Self::Logging(_) => {
                 eprintln!("error: {self}");
                 ExitCode::from(2)
             }

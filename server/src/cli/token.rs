@@ -1,17 +1,16 @@
 //! `corecast token`: signs a token with the shared secret.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use corecast_core::limits::{GRANTS_MAX, NAME_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX};
-use corecast_core::time::UnixMillis;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
+use corecast_core::auth::mint;
+use corecast_core::selector::Selector;
 
 use super::error::CliError;
 use super::flags::{duration, load_config};
 use super::output;
+use crate::clock;
 use crate::config::keys::read_hmac_key;
 use crate::config::{Purpose, Secret};
 
@@ -50,62 +49,24 @@ pub(super) struct Args {
     hmac_key_file: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
-struct Claims<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sub: Option<&'a str>,
-    iat: u64,
-    exp: u64,
-    corecast: Grants<'a>,
-}
-
-#[derive(Serialize)]
-struct Grants<'a> {
-    subscribe: &'a [String],
-    publish: &'a [String],
-}
-
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let ttl = duration("--ttl", &args.ttl, Duration::from_secs(1), TTL_MAX)?;
-    check(args)?;
+    let subscribe = selectors("--subscribe", &args.subscribe)?;
+    let publish = selectors("--publish", &args.publish)?;
     let secret = secret(args)?;
-    let token = mint(&secret, args.user.as_deref(), &args.subscribe, &args.publish, ttl, unix_now())?;
-    if token.len() > TOKEN_BYTES_MAX {
-        let reason =
-            format!("the token would have {} bytes, at most {TOKEN_BYTES_MAX} are taken", token.len());
-        let value = format!("({} selectors)", args.subscribe.len() + args.publish.len());
-        return Err(CliError::Flag { flag: "--subscribe, --publish", value, reason });
-    }
+    let token = mint(secret.expose(), args.user.as_deref(), &subscribe, &publish, ttl, clock::unix_now())?;
     Ok(output::line(&token)?)
 }
 
-/// A token that the hub would refuse is not worth printing.
-fn check(args: &Args) -> Result<(), CliError> {
-    let refuse = |flag, value: &str, reason: String| {
-        // An oversized value would bury the message.
-        let value: String = value.chars().take(80).collect();
-        Err(CliError::Flag { flag, value: format!("{value:?}"), reason })
+fn selectors(flag: &'static str, texts: &[String]) -> Result<Vec<Selector>, CliError> {
+    let parse = |text: &String| {
+        Selector::parse(text).map_err(|error| {
+            // An oversized value would bury the message.
+            let value: String = text.chars().take(80).collect();
+            CliError::Flag { flag, value: format!("{value:?}"), reason: error.to_string() }
+        })
     };
-    if let Some(user) = &args.user
-        && !(1..=NAME_BYTES_MAX).contains(&user.len())
-    {
-        return refuse(
-            "--user",
-            user,
-            format!("has {} bytes, allowed are 1 to {NAME_BYTES_MAX}", user.len()),
-        );
-    }
-    for (flag, selectors) in [("--subscribe", &args.subscribe), ("--publish", &args.publish)] {
-        if selectors.len() > GRANTS_MAX {
-            let reason = format!("{} selectors, at most {GRANTS_MAX} are taken", selectors.len());
-            return refuse(flag, "", reason);
-        }
-        if let Some(selector) = selectors.iter().find(|s| !(1..=TOPIC_BYTES_MAX).contains(&s.len())) {
-            let reason = format!("has {} bytes, allowed are 1 to {TOPIC_BYTES_MAX}", selector.len());
-            return refuse(flag, selector, reason);
-        }
-    }
-    Ok(())
+    texts.iter().map(parse).collect()
 }
 
 fn secret(args: &Args) -> Result<Secret, CliError> {
@@ -119,30 +80,4 @@ fn secret(args: &Args) -> Result<Secret, CliError> {
     let secret = config.hmac_secret();
     let secret = secret.map_err(|cause| CliError::Key { place: "auth.hmac_key_file".to_owned(), cause })?;
     Ok(secret.expect("a configuration that was loaded for signing has a shared secret"))
-}
-
-/// What time it is; a clock before 1970 counts as 1970.
-pub(super) fn unix_now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Signs a token with HS256.
-pub(super) fn mint(
-    secret: &Secret,
-    user: Option<&str>,
-    subscribe: &[String],
-    publish: &[String],
-    ttl: Duration,
-    now: UnixMillis,
-) -> Result<String, jsonwebtoken::errors::Error> {
-    let iat = now.as_secs();
-    let claims = Claims {
-        sub: user,
-        iat,
-        exp: iat.saturating_add(ttl.as_secs()),
-        corecast: Grants { subscribe, publish },
-    };
-    let key = EncodingKey::from_secret(secret.expose());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
 }

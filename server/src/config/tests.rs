@@ -227,10 +227,6 @@ fn impossible_pairs_are_refused() {
             "corecast.toml:2: stream.heartbeat = \"30s\" must be shorter than stream.dead_peer = \"30s\"",
         ),
         (
-            "[stream]\nidle_timeout = \"15s\"",
-            "corecast.toml:2: stream.heartbeat = \"15s\" must be shorter than stream.idle_timeout = \"15s\"",
-        ),
-        (
             "[hub]\nlisten = \"0.0.0.0:9180\"",
             "corecast.toml:2: admin.listen = \"127.0.0.1:9180\" collides with hub.listen = \"0.0.0.0:9180\"",
         ),
@@ -249,6 +245,18 @@ fn impossible_pairs_are_refused() {
     let both =
         load_text(&format!("[auth]\nhmac_key_file = \"{}\"", TempFile::new(KEY).0.display())).unwrap_err();
     assert!(both.contains("auth.hmac_key and auth.hmac_key_file are both set"), "{both}");
+}
+
+#[test]
+fn an_idle_timeout_within_the_heartbeat_is_warned_of() {
+    let file = TempFile::new("[stream]\nidle_timeout = \"15s\"\n");
+    let env = env(&[("CORECAST_AUTH__HMAC_KEY", KEY)]);
+    let loaded = load(&Sources { file: Some(file.0.clone()), env, flags: vec![] }, Purpose::Serve).unwrap();
+    let warnings: Vec<_> = loaded.warnings.iter().map(|warning| warning.text.as_str()).collect();
+    assert!(
+        matches!(warnings[..], [text] if text.contains("every quiet stream will be closed")),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -139,6 +139,11 @@ pub(super) const METRICS: &[Metric] = &[
         shard.ring.cancel_misses
     }),
     total(
+        "corecast_ring_reset_misses_total",
+        "Closes within an event that were no resets, since the kernel is older than 6.7.",
+        |shard| shard.ring.reset_misses,
+    ),
+    total(
         "corecast_ring_cq_backlogs_total",
         "Times CQEs did not fit into their queue. Must stay 0.",
         |shard| shard.ring.cq_backlogs,

@@ -55,6 +55,7 @@ fn numbered_shard() -> Snapshot {
         sqes_dropped: next(),
         cancel_misses: next(),
         close_misses: next(),
+        reset_misses: next(),
         cqes_stale: next(),
     };
     Snapshot { counters, ring, turns: next(), ..Snapshot::default() }

@@ -56,7 +56,7 @@ pub struct UringDriver {
     /// Passed on in this turn: their slots are free once the kernel has been entered.
     passed: Vec<ConnectionId>,
     refused_moves: Vec<(ConnectionId, Box<Parcel>)>,
-    refused_publishes: Vec<Box<PublishRequest>>,
+    refused_publishes: Vec<PublishRequest>,
     /// When the last snapshot was left, and in which turn.
     shown: Instant,
     shown_turns: u64,
@@ -126,10 +126,7 @@ impl UringDriver {
     }
 
     fn on_completion(&mut self, completion: Completion) {
-        let (operation, id) = match token::read(completion.token) {
-            Some(read) => read,
-            None => return,
-        };
+        let Some((operation, id)) = token::read(completion.token) else { return };
         match (operation, completion.outcome) {
             (Operation::Accept, Outcome::Accepted { slot, peer }) => {
                 self.acceptor.on_end();
@@ -242,7 +239,7 @@ impl UringDriver {
                 Output::Move { from, to, parcel } => self.pass(from, to, parcel),
                 Output::Publish(request) => {
                     if let Err(request) = self.shard.sequencer.try_send(request) {
-                        self.refused_publishes.push(request);
+                        self.refused_publishes.push(*request);
                     }
                 }
             }
@@ -293,6 +290,9 @@ impl UringDriver {
                     };
                     self.ring.cancel(token(operation, id));
                 }
+                if self.shard.engine.is_cut(id) {
+                    self.ring.reset_on_close(Slot(id.index));
+                }
                 self.ring.close(Slot(id.index));
             }
         }
@@ -331,7 +331,7 @@ impl UringDriver {
     }
 
     /// The home shard's table filled up meanwhile. The socket is closed; its client comes back by itself.
-    fn on_pass_failed(&mut self, completion: Completion, errno: Errno) {
+    fn on_pass_failed(&self, completion: Completion, errno: Errno) {
         let (to, key) = token::read_pass(completion.token);
         tracing::debug!(%errno, shard = to.0, "a connection could not move to its home shard");
         if let Some(home) = self.shard.peers.get(to.0 as usize) {
