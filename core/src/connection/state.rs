@@ -42,6 +42,8 @@ pub(crate) enum State {
         until: Instant,
         /// Input that is still read and thrown away, so that our close is no reset that destroys the answer.
         linger_bytes: u32,
+        /// Whether the host has been asked for input that it has not reported yet.
+        receiving: bool,
     },
     /// The host has been told to close it.
     Closing,

@@ -40,6 +40,8 @@ pub(crate) struct Intake {
     pub(super) body: Option<Body>,
     /// How much of `Engine::intake_bytes` is this connection's.
     accounted: usize,
+    /// Whether the host has been asked for input that it has not reported yet.
+    receiving: bool,
     /// A post that waits for the sequencer.
     pub(super) posted: Option<Posted>,
     /// Whether the present request leaves the connection usable.
@@ -65,6 +67,7 @@ impl Intake {
             body: None,
             posted: None,
             accounted: 0,
+            receiving: true,
             keep_alive: false,
         })
     }
@@ -111,18 +114,22 @@ impl Engine {
         let deadline = self.now.instant + self.settings.limits.head_timeout;
         match &mut self.connection_mut(index).state {
             State::Head(intake) => {
-                if intake.buf.is_empty() && intake.body.is_none() {
+                intake.receiving = false;
+                let is_kept = intake.keep_alive;
+                if is_kept && intake.buf.is_empty() && intake.body.is_none() {
                     intake.deadline = deadline;
                 }
                 intake.buf.extend_from_slice(bytes);
                 self.advance(index);
             }
-            State::Draining { linger_bytes, .. } => {
+            State::Draining { linger_bytes: 0, receiving, .. } => *receiving = false,
+            State::Draining { linger_bytes, receiving, .. } => {
                 *linger_bytes = linger_bytes.saturating_sub(bytes.len() as u32);
-                if *linger_bytes == 0 {
-                    self.close(index);
-                } else {
+                *receiving = *linger_bytes > 0;
+                if *receiving {
                     self.outputs.push_back(Output::Receive(id));
+                } else {
+                    self.close(index);
                 }
             }
             // Not asked for: a stream's input is left in the kernel's small buffer.
@@ -137,10 +144,12 @@ impl Engine {
     }
 
     fn on_end_of_input(&mut self, index: u32) {
-        match self.connection(index).state {
+        match &mut self.connection_mut(index).state {
+            // It may still read what is going out; the end is reported again to who asks again.
+            State::Draining { linger_bytes: 0, receiving, .. } => *receiving = false,
             State::Draining { .. } => self.close(index),
-            State::Head(_) => self.end(index, CloseReason::PeerGone),
-            State::Publishing(_)
+            State::Head(_)
+            | State::Publishing(_)
             | State::Answering(_)
             | State::Moving
             | State::Streaming(_)
@@ -229,8 +238,16 @@ impl Engine {
             .retry_after(1);
             return self.answer_and_end(index, &response, CloseReason::BadRequest);
         }
+        if let State::Head(intake) = &mut self.connection_mut(index).state {
+            intake.receiving = true;
+        }
         self.outputs.push_back(Output::Receive(self.id_of(index)));
         self.arm(index);
+    }
+
+    /// Whether the host has been asked for input of a request that it has not reported yet.
+    pub(super) fn is_receiving(&self, index: u32) -> bool {
+        matches!(&self.connection(index).state, State::Head(intake) if intake.receiving)
     }
 
     /// Brings the sum of all that is being read up to date for this connection, and tells it.
@@ -279,12 +296,15 @@ impl Engine {
     /// The answer is out, but input may be on its way that would turn our close into a reset.
     pub(super) fn begin_linger(&mut self, index: u32) {
         let deadline = self.now.instant + LINGER_TIMEOUT;
-        let State::Draining { until, linger_bytes, .. } = &mut self.connection_mut(index).state else {
+        let State::Draining { until, linger_bytes, receiving, .. } = &mut self.connection_mut(index).state
+        else {
             return;
         };
         *until = deadline;
         *linger_bytes = LINGER_BYTES_MAX;
-        self.outputs.push_back(Output::Receive(self.id_of(index)));
+        if !std::mem::replace(receiving, true) {
+            self.outputs.push_back(Output::Receive(self.id_of(index)));
+        }
         self.arm(index);
     }
 
@@ -341,7 +361,7 @@ impl Engine {
         }
     }
 
-    fn keeps_alive(&self, index: u32) -> bool {
+    pub(super) fn keeps_alive(&self, index: u32) -> bool {
         match &self.connection(index).state {
             State::Head(intake) | State::Publishing(intake) => intake.keep_alive && self.drain.is_none(),
             State::Answering(_)

@@ -120,6 +120,8 @@ pub struct Engine {
     window: Window,
     queues: Queues,
     turn: Turn,
+    /// The sends of the turn before while they are settled; else empty, and kept for its memory.
+    settling: Vec<SendRecord>,
     outputs: VecDeque<Output>,
     /// Slow consumers and resumers by the position they have yet to read: the first falls off the history first.
     behind: BTreeSet<(Position, u32)>,
@@ -182,6 +184,15 @@ impl Queues {
         }
     }
 
+    /// Who wanted another send stands in line again.
+    fn begin_turn(&mut self) {
+        let mut next_turn = std::mem::take(&mut self.next_turn);
+        for (source, index) in next_turn.drain(..) {
+            self.of(source).push_back(index);
+        }
+        self.next_turn = next_turn;
+    }
+
     fn is_empty(&self) -> bool {
         self.outgoing.is_empty()
             && self.few.is_empty()
@@ -224,6 +235,7 @@ impl Engine {
             window: Window::new(),
             queues: Queues::default(),
             turn: Turn::default(),
+            settling: Vec::new(),
             outputs: VecDeque::new(),
             behind: BTreeSet::new(),
             ahead: Vec::new(),
@@ -237,17 +249,9 @@ impl Engine {
     /// Step 1: a new turn at `now`. Timers that are due go off.
     pub fn begin_turn(&mut self, now: Now) {
         self.now = now;
-        for SendRecord { index, carried } in self.turn.finish() {
-            match carried {
-                Carried::Fanout(_) | Carried::Heartbeat | Carried::Settled => {}
-                Carried::Outgoing => self.on_outgoing_whole(index),
-                Carried::Feed(_) => self.on_fed(index),
-            }
-        }
+        self.settle_sends();
         self.window.reclaim();
-        for (source, index) in std::mem::take(&mut self.queues.next_turn) {
-            self.queue(source, index);
-        }
+        self.queues.begin_turn();
         self.trim_history();
         self.fire_timers();
         self.step_drain();
@@ -321,10 +325,13 @@ impl Engine {
         self.turn.bytes(buffer)
     }
 
-    /// Whether there is more to send at once.
+    /// Whether another turn is due at once: there is more to send, or what was sent has consequences.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.queues.is_empty() || !self.outputs.is_empty()
+        !self.queues.is_empty()
+            || !self.outputs.is_empty()
+            || self.turn.has_consequences
+            || self.window.is_full()
     }
 
     /// When the engine next wants a turn, if nothing happens before.
@@ -370,6 +377,25 @@ impl Engine {
         (self.history.len(), self.history.bytes())
     }
 
+    /// What was sent in the turn before is out, except what has been reported: acts on that.
+    fn settle_sends(&mut self) {
+        let mut sends = std::mem::take(&mut self.settling);
+        self.turn.finish(&mut sends);
+        // First all of it is out, then something follows: an answer that is out can begin the next request of its
+        // connection, and that can evict another whose greeting went out in the same turn.
+        for record in sends.iter().filter(|record| record.carried == Carried::Outgoing) {
+            self.on_outgoing_sent(record.index);
+        }
+        for SendRecord { index, carried } in sends.drain(..) {
+            match carried {
+                Carried::Fanout(_) | Carried::Heartbeat | Carried::Settled => {}
+                Carried::Outgoing => self.finish_outgoing(index),
+                Carried::Feed(_) => self.on_fed(index),
+            }
+        }
+        self.settling = sends;
+    }
+
     fn next_send(&mut self, source: Source, index: u32) -> Option<Output> {
         if self.hot[index as usize].turn == self.turn.number {
             self.queues.next_turn.push((source, index));
@@ -395,7 +421,7 @@ impl Engine {
         hot.turn = self.turn.number;
         hot.sent_ms = hot::clock_ms(self.now.instant);
         self.counters.sends += 1;
-        self.turn.sends.push(SendRecord { index, carried });
+        self.turn.record(SendRecord { index, carried });
         Output::Send { to: ConnectionId { index, generation: hot.generation }, buffer }
     }
 

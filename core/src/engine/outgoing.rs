@@ -82,7 +82,7 @@ impl Engine {
         let Some(outgoing) = self.outgoing.get_mut(&index) else { return };
         outgoing.blocked = None;
         if outgoing.rest.is_empty() {
-            self.on_outgoing_whole(index);
+            self.finish_outgoing(index);
         } else {
             self.queue(Source::Outgoing, index);
         }
@@ -98,7 +98,17 @@ impl Engine {
         Some(self.send(index, bytes, Carried::Outgoing))
     }
 
-    pub(super) fn on_outgoing_whole(&mut self, index: u32) {
+    pub(super) fn on_outgoing_sent(&mut self, index: u32) {
+        if let Some(outgoing) = self.outgoing.get_mut(&index) {
+            outgoing.rest = Bytes::new();
+        }
+    }
+
+    /// Goes on to what comes next, unless more has been added to what is going out.
+    pub(super) fn finish_outgoing(&mut self, index: u32) {
+        if self.outgoing.get(&index).is_none_or(|outgoing| !outgoing.rest.is_empty()) {
+            return;
+        }
         let Some(outgoing) = self.outgoing.remove(&index) else { return };
         match outgoing.then {
             Then::Feed => self.on_fed(index),

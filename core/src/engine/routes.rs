@@ -33,7 +33,9 @@ impl Engine {
         match (route, request.method) {
             (Route::Nothing, _) => self.answer_not_found(index, &request),
             (Route::Publish, Method::Post) => self.begin_publish(index, request),
-            (Route::Events, Method::Get) if has_body(&request) => self.answer_body_unwanted(index, &request),
+            (Route::Events, Method::Get | Method::Head) if has_body(&request) => {
+                self.answer_body_unwanted(index, &request);
+            }
             (Route::Events, Method::Get) => self.begin_subscribe(index, &request),
             (Route::Events, Method::Head) => self.answer_stream_head(index, &request),
             (Route::Health, Method::Get | Method::Head) => self.answer_health(index, &request),
@@ -102,12 +104,17 @@ impl Engine {
         self.reply_unread(index, request, Response::preflight(methods, Cors::NONE));
     }
 
+    /// The head that a `GET` would have, also where it would be refused; nothing is registered.
     fn answer_stream_head(&mut self, index: u32, request: &Request) {
+        if let Err(response) = self.check_subscribe(index, request) {
+            self.counters.requests_rejected += 1;
+            return self.reply(index, request, response);
+        }
         let settings = Arc::clone(&self.cors);
         let head = StreamHead {
             framing: request.version.framing(),
             cors: Cors::of(&settings, request.origin()),
-            closes: !request.keep_alive,
+            closes: !self.keeps_alive(index),
             headers: &[],
         };
         let bytes = head.encode_to_head(self.now.unix);

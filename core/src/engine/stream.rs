@@ -131,8 +131,9 @@ impl Engine {
     pub(super) fn begin_draining(&mut self, index: u32, reason: CloseReason) {
         self.leave_indexes(index, reason);
         self.forget_intake(index);
+        let receiving = self.is_receiving(index);
         let until = self.now.instant + GOODBYE_TIMEOUT;
-        self.become_state(index, State::Draining { reason, until, linger_bytes: 0 });
+        self.become_state(index, State::Draining { reason, until, linger_bytes: 0, receiving });
         self.arm(index);
     }
 

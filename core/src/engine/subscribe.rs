@@ -37,7 +37,11 @@ impl Engine {
         }
     }
 
-    fn check_subscribe(&mut self, index: u32, request: &Request) -> Result<Parcel, Response<'static>> {
+    pub(super) fn check_subscribe(
+        &mut self,
+        index: u32,
+        request: &Request,
+    ) -> Result<Parcel, Response<'static>> {
         let query = SubscribeQuery::parse(request.query())
             .map_err(|error| Response::error(error.status(), error.code(), &error))?;
         let authorized = match Credentials::of(request, query.access_token.as_deref()) {

@@ -39,6 +39,9 @@ pub(super) struct Turn {
     /// Counts turns, wrapping. A row of a wrapped-around number only waits for one turn more.
     pub(super) number: u16,
     pub(super) sends: Vec<SendRecord>,
+    /// Whether the next turn has to act on a send of this one: the rest of a feed, the request behind an answer, the
+    /// close behind a goodbye. Without this a host would wait for somebody else to wake it.
+    pub(super) has_consequences: bool,
     buffers: Vec<Bytes>,
     /// The buffer that the last fan-out send used.
     pub(super) shared: Option<Shared>,
@@ -69,11 +72,17 @@ impl Turn {
         &self.buffers[buffer.0 as usize]
     }
 
-    /// Ends the turn and gives back what was sent in it.
-    pub(super) fn finish(&mut self) -> Vec<SendRecord> {
+    pub(super) fn record(&mut self, send: SendRecord) {
+        self.has_consequences |= matches!(send.carried, Carried::Outgoing | Carried::Feed(_));
+        self.sends.push(send);
+    }
+
+    /// Ends the turn and moves what was sent in it to `sends`, which is empty; both keep their memory.
+    pub(super) fn finish(&mut self, sends: &mut Vec<SendRecord>) {
         self.buffers.clear();
         self.shared = None;
+        self.has_consequences = false;
         self.number = self.number.wrapping_add(1);
-        std::mem::take(&mut self.sends)
+        std::mem::swap(&mut self.sends, sends);
     }
 }
