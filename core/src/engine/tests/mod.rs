@@ -1,1 +1,31 @@
-//! Scenarios of the engine on virtual time.
+//! Scenarios of the engine on virtual time: one file per behaviour, each read like a story.
+//!
+//! `Harness` is the third host of an engine beside the drivers and the simulator, in memory and without faults of its
+//! own: what a peer does, a test says. It keeps the contract of `engine` to the letter and asserts it of the engine.
+
+mod harness;
+mod wire;
+
+mod http_requests;
+mod publishing;
+mod subscribing;
+
+mod audiences;
+mod fan_out;
+mod short_sends;
+mod slow_consumers;
+
+mod resume;
+mod seam;
+
+mod admission;
+mod evictions;
+mod moves;
+mod refusals;
+
+mod deadlines;
+mod drain;
+mod fairness;
+mod rare;
+
+use harness::{Client, Harness};
