@@ -449,8 +449,9 @@ impl Engine {
         self.arena.by_index_mut(index).expect("an index in our own tables has a connection")
     }
 
-    /// Moves a connection to another state, and gives back the one it had.
+    /// Moves a connection to a state that has no intake, and gives back the one it had.
     fn become_state(&mut self, index: u32, next: State) -> State {
+        self.forget_intake(index);
         let connection = self.connection_mut(index);
         assert!(
             connection.state.phase().may_become(next.phase()),

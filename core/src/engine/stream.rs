@@ -130,7 +130,6 @@ impl Engine {
     /// Takes a stream out of everything that would send to it, and leaves the connection to be closed or drained.
     pub(super) fn begin_draining(&mut self, index: u32, reason: CloseReason) {
         self.leave_indexes(index, reason);
-        self.forget_intake(index);
         let receiving = self.is_receiving(index);
         let until = self.now.instant + GOODBYE_TIMEOUT;
         self.become_state(index, State::Draining { reason, until, linger_bytes: 0, receiving });
@@ -140,7 +139,6 @@ impl Engine {
     /// Ends a connection now, with whatever has gone out.
     pub(super) fn end(&mut self, index: u32, reason: CloseReason) {
         self.leave_indexes(index, reason);
-        self.forget_intake(index);
         self.counters.closes[reason.index()] += 1;
         self.outgoing.remove(&index);
         self.wheel.disarm(index);

@@ -90,7 +90,6 @@ impl Engine {
             return self.admit(index, &parcel);
         }
         self.counters.moves += 1;
-        self.forget_intake(index);
         self.become_state(index, State::Moving);
         self.wheel.disarm(index);
         let from = self.id_of(index);
