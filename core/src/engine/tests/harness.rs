@@ -362,6 +362,13 @@ impl Harness {
         answers.remove(0)
     }
 
+    /// The status of what a peer has received last: of an answer, or of a stream.
+    pub(super) fn status(&self, client: Client) -> u16 {
+        let text = String::from_utf8_lossy(&self.sockets[client.0].received);
+        let line = text.strip_prefix("HTTP/1.1 ").expect("a status line");
+        line[..3].parse().unwrap()
+    }
+
     /// All that a stream's peer has received, from the head on.
     pub(super) fn seen(&self, client: Client) -> Seen {
         stream_in(&self.sockets[client.0].received)

@@ -72,7 +72,11 @@ impl Seen {
 }
 
 fn head_in(bytes: &[u8]) -> (Answer, &[u8]) {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head ends") + 4;
+    let end = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap_or_else(|| panic!("a head ends: {:?}", String::from_utf8_lossy(bytes)))
+        + 4;
     let head = str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n").filter(|line| !line.is_empty());
     let status_line = lines.next().unwrap();
