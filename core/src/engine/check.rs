@@ -49,6 +49,7 @@ impl Engine {
                 intake_bytes += intake.accounted();
             }
         }
+        assert!(self.ahead.is_subset(&self.behind), "who is ahead waits with a cursor");
         assert_eq!(streams, self.streams, "streams");
         assert_eq!(behind, self.behind.len(), "streams that are fed");
         assert_eq!(intake_bytes, self.intake_bytes, "bytes of incomplete requests");

@@ -88,8 +88,17 @@ impl Engine {
                     self.users.connections(UserKey::Named(user)).for_each(|index| offer.to(index));
                 }
             }
-            Audience::All => offer
-                .to_all(event.private, |index| matches!(self.users.key_of(index), Some(UserKey::Named(_)))),
+            Audience::All => {
+                let is_user = |index| matches!(self.users.key_of(index), Some(UserKey::Named(_)));
+                offer.to_all(event.private, is_user);
+                // Who is fed is no live row to be met on the way, and misses it.
+                if event.ephemeral {
+                    let behind = self.behind.iter().map(|&(_, index)| index);
+                    behind
+                        .filter(|&index| !event.private || is_user(index))
+                        .for_each(|index| offer.to(index));
+                }
+            }
         }
         self.counters.ephemeral_missed += offer.missed;
     }
@@ -164,7 +173,7 @@ impl Engine {
         first.map(|(_, event)| if event.ephemeral { event.position.next() } else { event.position })
     }
 
-    fn miss_ephemeral(&mut self, mask: Mask) {
+    pub(super) fn miss_ephemeral(&mut self, mask: Mask) {
         let missed = self.window.in_order(mask).filter(|(_, event)| event.ephemeral).count();
         self.counters.ephemeral_missed += missed as u64;
     }

@@ -39,7 +39,7 @@ impl Engine {
         if cursor == next {
             self.become_live(index);
         } else if cursor > next {
-            self.ahead.push(self.id_of(index));
+            self.ahead.insert((cursor, index));
             self.arm(index);
         } else {
             self.queue(Source::Feed, index);
@@ -160,6 +160,8 @@ impl Engine {
     }
 
     pub(super) fn leave_live(&mut self, index: u32, cursor: Position) {
+        // History will bring the rest of what it waits for.
+        self.miss_ephemeral(self.hot[index as usize].pending);
         self.stop_fanout(index);
         if let Some(stream) = self.stream_mut(index) {
             stream.cursor = Some(cursor);
@@ -171,24 +173,20 @@ impl Engine {
         let Some(stream) = self.stream_mut(index) else { return };
         if let Some(old) = stream.cursor.replace(cursor) {
             self.behind.remove(&(old, index));
+            self.ahead.remove(&(old, index));
         }
         self.behind.insert((cursor, index));
     }
 
     /// Streams that had already seen `position` at another shard are live from here on.
     pub(super) fn catch_up_with(&mut self, position: Position) {
-        if self.ahead.is_empty() {
-            return;
-        }
-        let (caught_up, ahead) = std::mem::take(&mut self.ahead).into_iter().partition(|&id| {
-            let cursor = self.arena.by_id(id).and_then(|connection| connection.state.stream()?.cursor);
-            cursor.is_none_or(|cursor| cursor <= position.next())
-        });
-        self.ahead = ahead;
-        let caught_up: Vec<_> = caught_up;
-        for id in caught_up {
-            if self.arena.by_id(id).is_some() {
-                self.on_fed(id.index);
+        while let Some(&(cursor, index)) = self.ahead.first()
+            && cursor <= position.next()
+        {
+            self.ahead.pop_first();
+            // What is going out goes first; its end looks again.
+            if !self.outgoing.contains_key(&index) {
+                self.on_fed(index);
             }
         }
     }

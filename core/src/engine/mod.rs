@@ -125,8 +125,8 @@ pub struct Engine {
     outputs: VecDeque<Output>,
     /// Slow consumers and resumers by the position they have yet to read: the first falls off the history first.
     behind: BTreeSet<(Position, u32)>,
-    /// Streams that have already seen, at another shard, what has not arrived here.
-    ahead: Vec<ConnectionId>,
+    /// Those of `behind` that have already seen, at another shard, what has not arrived here: the first is live first.
+    ahead: BTreeSet<(Position, u32)>,
     /// Bytes of requests that are not complete.
     intake_bytes: usize,
     /// Streams here.
@@ -238,7 +238,7 @@ impl Engine {
             settling: Vec::new(),
             outputs: VecDeque::new(),
             behind: BTreeSet::new(),
-            ahead: Vec::new(),
+            ahead: BTreeSet::new(),
             intake_bytes: 0,
             streams: 0,
             drain: None,

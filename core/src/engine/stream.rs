@@ -165,6 +165,7 @@ impl Engine {
         let (cursor, opened) = (stream.cursor, stream.opened);
         if let Some(cursor) = cursor {
             self.behind.remove(&(cursor, index));
+            self.ahead.remove(&(cursor, index));
         }
         self.stop_fanout(index);
         self.topics.unsubscribe(index);
