@@ -116,16 +116,14 @@ impl Engine {
         let framing = self.hot[index as usize].framing;
         let mut fed = Fed { events: Vec::new(), cursor: from };
         let mut bytes = 0;
-        let mut scanned = 0;
         let user = match self.users.key_of(index) {
             Some(key @ UserKey::Named(name)) => Some((UserHash::of(self.seed, key), name)),
             Some(UserKey::Anonymous(_)) | None => None,
         };
-        for entry in self.history.after(Position(from.0.saturating_sub(1))) {
+        for (scanned, entry) in self.history.after(Position(from.0.saturating_sub(1))).enumerate() {
             if scanned == FEED_SCAN_MAX {
                 return fed;
             }
-            scanned += 1;
             if self.is_for(index, user, &entry) {
                 let len = entry.event.frame.bytes(framing).len();
                 if bytes != 0 && bytes + len > FEED_BYTES_MAX {

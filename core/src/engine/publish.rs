@@ -42,7 +42,7 @@ impl Engine {
         let authorized = self.authorize(Credentials::of(request, access_token.as_deref()))?;
         let media = MediaType::parse(request.content_type()).map_err(rejection)?;
         if self.drain.is_some() {
-            return Err(busy(&"this hub is stopping, try again"));
+            return Err(busy("this hub is stopping, try again"));
         }
         Ok((authorized, media))
     }
@@ -91,7 +91,7 @@ impl Engine {
         self.counters.publishes_refused += 1;
         let id = request.from.connection;
         if let Some(posted) = self.take_posted(id) {
-            let response = busy(&"too much is being published at once, try again");
+            let response = busy("too much is being published at once, try again");
             self.reply(id.index, &posted.request, response);
         }
     }
