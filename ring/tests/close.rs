@@ -87,7 +87,7 @@ fn a_close_can_be_a_reset() {
     host.ring.close(slot);
     host.ring.flush();
     let error = client.read(&mut [0; 1]).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert_eq!(host.ring.counters().reset_misses, 0);
 }
 

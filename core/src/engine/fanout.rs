@@ -73,30 +73,30 @@ impl Engine {
                 for &topic in topics {
                     self.topics.for_each_subscriber(topic, false, offset, |index| {
                         if self.topics.is_granted(index, topics) {
-                            offer.to(index);
+                            offer.meet(index);
                         }
                     });
                 }
             }
             Audience::Topics(_) => {
                 for &topic in topics {
-                    self.topics.for_each_subscriber(topic, false, offset, |index| offer.to(index));
+                    self.topics.for_each_subscriber(topic, false, offset, |index| offer.meet(index));
                 }
             }
             Audience::Users(users) => {
                 for user in users {
-                    self.users.connections(UserKey::Named(user)).for_each(|index| offer.to(index));
+                    self.users.connections(UserKey::Named(user)).for_each(|index| offer.meet(index));
                 }
             }
             Audience::All => {
                 let is_user = |index| matches!(self.users.key_of(index), Some(UserKey::Named(_)));
-                offer.offer_to_all(event.private, is_user);
+                offer.meet_all(event.private, is_user);
                 // Who is fed is no live row to be met on the way, and misses it.
                 if event.ephemeral {
                     let behind = self.behind.iter().map(|&(_, index)| index);
                     behind
                         .filter(|&index| !event.private || is_user(index))
-                        .for_each(|index| offer.to(index));
+                        .for_each(|index| offer.meet(index));
                 }
             }
         }
@@ -199,7 +199,7 @@ struct Offer<'a> {
 }
 
 impl Offer<'_> {
-    fn to(&mut self, index: u32) {
+    fn meet(&mut self, index: u32) {
         let hot = &mut self.hot[index as usize];
         let bit = 1 << self.slot;
         if !hot.live {
@@ -210,19 +210,21 @@ impl Offer<'_> {
         if hot.pending & bit != 0 {
             return;
         }
-        if hot.pending == 0 {
-            let queue = if self.reached < FEW_MAX { &mut self.queues.few } else { &mut self.queues.many };
-            queue.push_back(index);
+        // Who already waits among many comes sooner now, with all that it waits for; its old place is passed over.
+        if self.reached < FEW_MAX {
+            self.queues.few.push_back(index);
+        } else if hot.pending == 0 {
+            self.queues.many.push_back(index);
         }
         hot.pending |= bit;
         self.reached += 1;
         self.window.wait(self.slot);
     }
 
-    fn offer_to_all(&mut self, private: bool, is_user: impl Fn(u32) -> bool) {
+    fn meet_all(&mut self, private: bool, is_user: impl Fn(u32) -> bool) {
         for index in 0..self.hot.len() as u32 {
             if self.hot[index as usize].live && (!private || is_user(index)) {
-                self.to(index);
+                self.meet(index);
             }
         }
     }

@@ -59,6 +59,7 @@ impl Engine {
         let fed = self.look_up(index, from);
         self.move_cursor(index, fed.cursor);
         if fed.events.is_empty() {
+            self.turn.vain_looks += 1;
             self.on_fed(index);
             return None;
         }
@@ -119,8 +120,7 @@ impl Engine {
             Some(key @ UserKey::Named(name)) => Some((UserHash::of(self.seed, key), name)),
             Some(UserKey::Anonymous(_)) | None => None,
         };
-        let entries = self.history.after(Position(from.0.saturating_sub(1)));
-        for (scanned, entry) in entries.enumerate() {
+        for (scanned, entry) in self.history.after(Position(from.0.saturating_sub(1))).enumerate() {
             if scanned == FEED_SCAN_MAX {
                 return fed;
             }
