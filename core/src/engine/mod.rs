@@ -303,8 +303,10 @@ impl Engine {
 
     /// The host has closed the socket: its slot may be given to another.
     pub fn handle_closed(&mut self, id: ConnectionId) {
-        let released = self.arena.release(id);
-        assert!(released.is_some(), "the host closes each connection once");
+        let released = self.arena.release(id).expect("the host closes each connection once");
+        if matches!(released.state, State::Moving) {
+            self.counters.closes[CloseReason::Moved.index()] += 1;
+        }
         self.hot[id.index as usize] = Hot::IDLE;
     }
 
