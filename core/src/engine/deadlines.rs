@@ -123,7 +123,8 @@ impl Engine {
         Some(self.now.instant + left.min(WALL_CLOCK_TRUST))
     }
 
-    fn heartbeat_deadline(&self, index: u32) -> Option<Instant> {
+    /// When the silence of a live stream has to end.
+    pub(super) fn heartbeat_deadline(&self, index: u32) -> Option<Instant> {
         let row = self.hot[index as usize];
         if !row.live {
             return None;

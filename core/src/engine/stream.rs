@@ -92,9 +92,9 @@ impl Engine {
     }
 
     pub(super) fn next_heartbeat(&mut self, index: u32) -> Option<Output> {
-        let row = &self.hot[index as usize];
-        // An event that is about to go out breaks the silence as well.
-        if !row.live || row.pending != 0 {
+        // An event that is about to go out, or went out while this waited for its turn, breaks the silence as well.
+        let is_due = self.heartbeat_deadline(index).is_some_and(|deadline| deadline <= self.now.instant);
+        if !is_due || self.hot[index as usize].pending != 0 {
             return None;
         }
         let stream = self.stream(index)?;
