@@ -59,6 +59,7 @@ impl Engine {
         let fed = self.look_up(index, from);
         self.move_cursor(index, fed.cursor);
         if fed.events.is_empty() {
+            self.turn.vain_looks += 1;
             self.on_fed(index);
             return None;
         }

@@ -42,6 +42,9 @@ pub(super) struct Turn {
     /// Whether the next turn has to act on a send of this one: the rest of a feed, the request behind an answer, the
     /// close behind a goodbye. Without this a host would wait for somebody else to wake it.
     pub(super) has_consequences: bool,
+    /// Looks at history that found nothing to send: each takes a place, or a herd of resumers that nothing concerns
+    /// would make one turn of seconds.
+    pub(super) vain_looks: usize,
     buffers: Vec<Bytes>,
     /// The buffer that the last fan-out send used.
     pub(super) shared: Option<Shared>,
@@ -59,7 +62,7 @@ pub(super) struct Shared {
 
 impl Turn {
     pub(super) fn is_full(&self) -> bool {
-        self.sends.len() >= TURN_SENDS_MAX
+        self.sends.len() + self.vain_looks >= TURN_SENDS_MAX
     }
 
     /// Keeps `bytes` until the turn is over.
@@ -82,6 +85,7 @@ impl Turn {
         self.buffers.clear();
         self.shared = None;
         self.has_consequences = false;
+        self.vain_looks = 0;
         self.number = self.number.wrapping_add(1);
         std::mem::swap(&mut self.sends, sends);
     }
