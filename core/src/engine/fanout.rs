@@ -210,9 +210,11 @@ impl Offer<'_> {
         if hot.pending & bit != 0 {
             return;
         }
-        if hot.pending == 0 {
-            let queue = if self.reached < FEW_MAX { &mut self.queues.few } else { &mut self.queues.many };
-            queue.push_back(index);
+        // Who already waits among many comes sooner now, with all that it waits for; its old place is passed over.
+        if self.reached < FEW_MAX {
+            self.queues.few.push_back(index);
+        } else if hot.pending == 0 {
+            self.queues.many.push_back(index);
         }
         hot.pending |= bit;
         self.reached += 1;
