@@ -1,1 +1,134 @@
-//! To be told.
+//! Stopping: streams leave in paced batches and are told when to return, what was begun is finished.
+
+use std::time::Duration;
+
+use super::Harness;
+use super::harness::{SequencerMood, event, post};
+use crate::close_reason::CloseReason;
+
+const WINDOW: Duration = Duration::from_secs(10);
+
+#[test]
+fn streams_leave_in_batches_and_are_told_when_to_return() {
+    let mut hub = Harness::new();
+    hub.checks = false;
+    let clients: Vec<_> = (0..5000).map(|_| hub.subscribe("topic=a")).collect();
+    hub.engine().begin_drain(WINDOW);
+    let mut steps = 0;
+    while hub.engine().streams() > 0 {
+        let before = hub.engine().streams();
+        hub.advance(Duration::from_millis(20));
+        assert!(before - hub.engine().streams() <= 200, "a batch is a fiftieth, and two steps may meet");
+        steps += 1;
+    }
+    assert!((25..=60).contains(&steps), "{steps}");
+    hub.advance_secs(1);
+    assert!(hub.engine().is_drained());
+    let retries: std::collections::BTreeSet<_> = clients
+        .iter()
+        .map(|&client| {
+            let seen = hub.seen(client);
+            assert!(hub.is_closed(client) && !seen.is_clean_end, "they are to come back");
+            assert_eq!((seen.last().kind.as_str(), &seen.last().id), ("corecast.drain", &None));
+            seen.last().retry.unwrap()
+        })
+        .collect();
+    assert!(retries.first() >= Some(&3000) && retries.last() <= Some(&13_000));
+    assert!(retries.len() > 3000, "no herd");
+    assert_eq!(hub.counters().closes[CloseReason::Drain.index()], 5000);
+}
+
+#[test]
+fn an_idle_hub_is_drained_at_once() {
+    let mut hub = Harness::new();
+    assert!(!hub.engine().is_drained() && !hub.engine().is_draining());
+    hub.engine().begin_drain(WINDOW);
+    assert!(hub.engine().is_drained() && hub.engine().is_draining());
+}
+
+#[test]
+fn kept_connections_without_a_request_are_closed() {
+    let mut hub = Harness::new();
+    let kept = hub.request("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
+    let begun = hub.request("GET /healthz HTTP/1.1\r\n");
+    hub.engine().begin_drain(WINDOW);
+    hub.run_until_idle();
+    assert!(hub.is_closed(kept) && !hub.is_closed(begun));
+    hub.send(begun, "Host: hub\r\n\r\n");
+    assert!(hub.answer(begun).closes() && hub.is_closed(begun));
+    assert!(hub.engine().is_drained());
+}
+
+#[test]
+fn a_publish_that_was_begun_is_finished() {
+    let mut hub = Harness::new();
+    let token = hub.publisher_token();
+    let request = post(&token, r#"{"all":true,"data":1}"#);
+    let half = hub.request(&request[..request.len() - 5]);
+    hub.mood = SequencerMood::Hesitates;
+    let waiting = hub.request(&request);
+    let late = hub.request(&request[..10]);
+    hub.engine().begin_drain(WINDOW);
+    hub.advance_secs(1);
+    assert!(!hub.engine().is_drained());
+    hub.mood = SequencerMood::Works;
+    hub.send(half, &request[request.len() - 5..]);
+    for publisher in [half, waiting] {
+        let answer = hub.answer(publisher);
+        assert!(answer.status == 200 && answer.closes() && hub.is_closed(publisher));
+    }
+    hub.send(late, &request[10..]);
+    let answer = hub.answer(late);
+    assert!(answer.status == 503 && answer.closes(), "what had not been begun goes elsewhere");
+    assert_eq!(hub.counters().published, 2);
+    hub.advance_secs(2);
+    assert!(hub.engine().is_drained());
+}
+
+#[test]
+fn readiness_ends_with_the_beginning_of_the_drain() {
+    let mut hub = Harness::new();
+    let (ready, health) = (hub.connect(), hub.connect());
+    hub.send(ready, "G");
+    hub.send(health, "G");
+    hub.engine().begin_drain(WINDOW);
+    hub.send(ready, "ET /readyz HTTP/1.1\r\nHost: hub\r\n\r\n");
+    hub.send(health, "ET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
+    let (ready, health) = (hub.answer(ready), hub.answer(health));
+    assert_eq!((ready.status, ready.body.as_str()), (503, "draining\n"));
+    assert_eq!(health.status, 200, "it is still healthy");
+}
+
+#[test]
+fn a_stalled_stream_holds_a_drain_up_for_a_few_seconds_only() {
+    let mut hub = Harness::new();
+    let client = hub.subscribe("topic=a");
+    hub.set_room(client, 5);
+    hub.publish(event("a", "x"));
+    hub.engine().begin_drain(WINDOW);
+    hub.advance_secs(4);
+    assert!(!hub.engine().is_drained());
+    hub.advance_secs(2);
+    assert!(hub.engine().is_drained());
+}
+
+#[test]
+fn whoever_connects_meanwhile_is_not_waited_for_long() {
+    let mut hub = Harness::new();
+    hub.engine().begin_drain(WINDOW);
+    hub.advance_secs(1);
+    let silent = hub.connect();
+    hub.advance_secs(11);
+    assert!(hub.is_closed(silent) && hub.engine().is_drained());
+}
+
+#[test]
+fn a_second_drain_changes_nothing() {
+    let mut hub = Harness::new();
+    let client = hub.subscribe("topic=a");
+    hub.engine().begin_drain(WINDOW);
+    hub.engine().begin_drain(Duration::from_secs(10_000));
+    hub.run_until_idle();
+    assert!(hub.seen(client).last().retry.unwrap() <= 13_000);
+    assert_eq!(hub.seen(client).events.len(), 1);
+}

@@ -76,6 +76,19 @@ fn who_leaves_while_ahead_is_forgotten() {
 }
 
 #[test]
+fn a_stream_ahead_may_wait_without_a_deadline() {
+    let mut hub = Harness::with_shards(2, |settings| settings.stream.idle_timeout = None);
+    hub.shards[0].holds_events = true;
+    let newest = hub.publish(event("a", "x"));
+    let client = subscribe(&mut hub, &newest);
+    hub.advance_secs(3600);
+    assert!(!hub.is_closed(client));
+    release_one(&mut hub);
+    hub.advance_secs(16);
+    assert_eq!(hub.seen(client).heartbeats(), 1, "live again");
+}
+
+#[test]
 fn a_stream_ahead_may_be_told_to_go() {
     let (mut hub, newest) = one_shard_behind(3);
     let client = subscribe(&mut hub, &newest);
