@@ -1,15 +1,20 @@
 //! The states of a connection, and which may follow which.
 //!
+//! Each line is a way through them; together they are all the ways there are:
+//!
 //! ```text
-//!  accept ─▶ Head ─▶ Publishing ─▶ Answering ─▶ Head (kept) …
-//!              │ └────────────────────▶┘ │
-//!              ├─▶ Moving ── passed on ──┼─▶ (slot free)
-//!              │     │  ◀── arrival      │
-//!              ├─────┴─▶ Streaming       │
-//!              │             └─▶ Draining ◀────┘
-//!              └──┴──────────┴─▶ Closing ─▶ (slot free)      error, peer gone: from any of them
+//!  Head ─▶ Answering ─▶ Head                          a request, and the connection is kept
+//!  Head ─▶ Publishing ─▶ Answering                    a post, once the sequencer has spoken
+//!  Head ─▶ Streaming ─▶ Draining ─▶ Closing           a stream at home, to its goodbye
+//!  Head ─▶ Moving                                     a stream whose home is another shard, until it is passed on
+//!  Moving ─▶ Streaming                                an arrival from another shard
+//!  Head, Publishing, Moving ─▶ Draining               the last answer on a connection, a refusal
+//!  Head, Publishing, Answering, Moving ─▶ Closing     the peer is gone, patience is at its end
+//!  Streaming ─▶ Closing                               the same, the token is, or the history went on without it
 //! ```
 //!
+//! A connection begins as `Head` when it is accepted and as `Moving` when it arrives. Its slot is free when the host
+//! has closed it (`Closing`) or passed it on (`Moving`).
 //! Only `Streaming` has what a stream needs. `Closing` lasts until the host says that the kernel has given
 //! everything back.
 
@@ -71,7 +76,7 @@ pub(crate) struct Stream {
 }
 
 /// The names of the states, for the table of transitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Head,
     Publishing,
@@ -122,12 +127,65 @@ impl Phase {
                     | Self::Closing
             ),
             Self::Publishing => matches!(next, Self::Answering | Self::Draining | Self::Closing),
-            Self::Answering => matches!(next, Self::Head | Self::Draining | Self::Closing),
+            Self::Answering => matches!(next, Self::Head | Self::Closing),
             // An arrival is `Moving` until it is admitted or refused; a departure, until the host has passed it on.
             Self::Moving => matches!(next, Self::Streaming | Self::Draining | Self::Closing),
             Self::Streaming => matches!(next, Self::Draining | Self::Closing),
             Self::Draining => matches!(next, Self::Closing),
             Self::Closing => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const ALL: [Phase; 7] = [
+        Phase::Head,
+        Phase::Publishing,
+        Phase::Answering,
+        Phase::Moving,
+        Phase::Streaming,
+        Phase::Draining,
+        Phase::Closing,
+    ];
+
+    fn phases(names: &str) -> Vec<Phase> {
+        let by_name = |name: &str| ALL.into_iter().find(|phase| format!("{phase:?}") == name);
+        names.split(',').map(|name| by_name(name.trim()).expect(names)).collect()
+    }
+
+    /// Every arrow of the picture at the head of this file.
+    fn arrows_of_the_picture() -> BTreeSet<(Phase, Phase)> {
+        let source = include_str!("state.rs");
+        let picture = source.split("//! ```").nth(1).expect("the file begins with a picture");
+        let mut arrows = BTreeSet::new();
+        for line in picture.lines().filter_map(|line| line.strip_prefix("//!  ")) {
+            // Behind the way, after two spaces, stands what it means.
+            let way = line.split("  ").next().unwrap();
+            let stops: Vec<_> = way.split(" ─▶ ").map(phases).collect();
+            for pair in stops.windows(2) {
+                arrows.extend(pair[0].iter().flat_map(|&from| pair[1].iter().map(move |&to| (from, to))));
+            }
+        }
+        arrows
+    }
+
+    #[test]
+    fn the_picture_shows_every_transition_and_no_other() {
+        let pairs = ALL.into_iter().flat_map(|from| ALL.map(|to| (from, to)));
+        let allowed: BTreeSet<_> = pairs.filter(|(from, to)| from.may_become(*to)).collect();
+        assert_eq!(arrows_of_the_picture(), allowed);
+    }
+
+    #[test]
+    fn every_connection_can_end() {
+        let arrows = arrows_of_the_picture();
+        for phase in ALL.into_iter().filter(|phase| *phase != Phase::Closing) {
+            assert!(arrows.contains(&(phase, Phase::Closing)), "{phase:?}");
         }
     }
 }
