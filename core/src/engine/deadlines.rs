@@ -123,13 +123,21 @@ impl Engine {
         Some(self.now.instant + left.min(WALL_CLOCK_TRUST))
     }
 
-    /// When the silence of a live stream has to end.
+    /// When the silence of a stream has to end.
     pub(super) fn heartbeat_deadline(&self, index: u32) -> Option<Instant> {
-        let row = self.hot[index as usize];
-        if !row.live {
+        if !self.is_quiet(index) {
             return None;
         }
-        Some(self.last_sent(row) + self.heartbeat_interval(index)?)
+        Some(self.last_sent(self.hot[index as usize]) + self.heartbeat_interval(index)?)
+    }
+
+    /// Whether silence on a stream only means that nothing happens: it is live, or has seen more than has arrived here.
+    fn is_quiet(&self, index: u32) -> bool {
+        let is_ahead = || {
+            let cursor = self.stream(index).and_then(|stream| stream.cursor);
+            cursor.is_some_and(|cursor| self.ahead.contains(&(cursor, index)))
+        };
+        self.hot[index as usize].live || !self.outgoing.contains_key(&index) && is_ahead()
     }
 
     /// 75–100 % of the setting, different for neighbours: an event to all must not be followed by ten thousand
