@@ -48,7 +48,10 @@ impl Engine {
         let blocked = self.blocked_deadline(index).is_some_and(|deadline| deadline <= now);
         match &connection.state {
             State::Head(intake) if intake.deadline <= now => return self.on_request_timeout(index),
-            State::Draining { reason, until, .. } if *until <= now => return self.end(index, *reason),
+            // A socket that was full before the goodbye came has no more time because of it.
+            State::Draining { reason, until, .. } if *until <= now || blocked => {
+                return self.end(index, *reason);
+            }
             State::Answering(_) if blocked => return self.end(index, CloseReason::DeadPeer),
             State::Streaming(_) if blocked => return self.end(index, CloseReason::DeadPeer),
             State::Streaming(_) => return self.on_stream_timer(index),
@@ -97,7 +100,7 @@ impl Engine {
             State::Head(intake) => Some(intake.deadline),
             State::Publishing(_) | State::Moving | State::Closing => None,
             State::Answering(_) => blocked,
-            State::Draining { until, .. } => Some(*until),
+            State::Draining { until, .. } => Some(blocked.map_or(*until, |blocked| blocked.min(*until))),
             State::Streaming(_) => {
                 let next = self.stream_deadline(index, self.heartbeat_deadline(index));
                 [blocked, next].into_iter().flatten().min()
