@@ -48,7 +48,10 @@ impl Engine {
         let blocked = self.blocked_deadline(index).is_some_and(|deadline| deadline <= now);
         match &connection.state {
             State::Head(intake) if intake.deadline <= now => return self.on_request_timeout(index),
-            State::Draining { reason, until, .. } if *until <= now => return self.end(index, *reason),
+            // A socket that was full before the goodbye came has no more time because of it.
+            State::Draining { reason, until, .. } if *until <= now || blocked => {
+                return self.end(index, *reason);
+            }
             State::Answering(_) if blocked => return self.end(index, CloseReason::DeadPeer),
             State::Streaming(_) if blocked => return self.end(index, CloseReason::DeadPeer),
             State::Streaming(_) => return self.on_stream_timer(index),
@@ -97,7 +100,7 @@ impl Engine {
             State::Head(intake) => Some(intake.deadline),
             State::Publishing(_) | State::Moving | State::Closing => None,
             State::Answering(_) => blocked,
-            State::Draining { until, .. } => Some(*until),
+            State::Draining { until, .. } => Some(blocked.map_or(*until, |blocked| blocked.min(*until))),
             State::Streaming(_) => {
                 let next = self.stream_deadline(index, self.heartbeat_deadline(index));
                 [blocked, next].into_iter().flatten().min()
@@ -123,13 +126,21 @@ impl Engine {
         Some(self.now.instant + left.min(WALL_CLOCK_TRUST))
     }
 
-    /// When the silence of a live stream has to end.
+    /// When the silence of a stream has to end.
     pub(super) fn heartbeat_deadline(&self, index: u32) -> Option<Instant> {
-        let row = self.hot[index as usize];
-        if !row.live {
+        if !self.is_quiet(index) {
             return None;
         }
-        Some(self.last_sent(row) + self.heartbeat_interval(index)?)
+        Some(self.last_sent(self.hot[index as usize]) + self.heartbeat_interval(index)?)
+    }
+
+    /// Whether silence on a stream only means that nothing happens: it is live, or has seen more than has arrived here.
+    fn is_quiet(&self, index: u32) -> bool {
+        let is_ahead = || {
+            let cursor = self.stream(index).and_then(|stream| stream.cursor);
+            cursor.is_some_and(|cursor| self.ahead.contains(&(cursor, index)))
+        };
+        self.hot[index as usize].live || !self.outgoing.contains_key(&index) && is_ahead()
     }
 
     /// 75–100 % of the setting, different for neighbours: an event to all must not be followed by ten thousand

@@ -108,8 +108,10 @@ impl Engine {
         let bytes = heartbeat(stream);
         // None of it out means nothing is owed: the silence of a full socket is the peer's own.
         let rest = if taken == 0 { Bytes::new() } else { bytes.slice(taken..) };
-        let cursor = self.first_pending(index).unwrap_or_else(|| self.history.newest().next());
-        self.leave_live(index, cursor);
+        if stream.cursor.is_none() {
+            let cursor = self.first_pending(index).unwrap_or_else(|| self.history.newest().next());
+            self.leave_live(index, cursor);
+        }
         self.block(index, rest, Then::Feed);
     }
 

