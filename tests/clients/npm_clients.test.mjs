@@ -9,10 +9,11 @@ import * as eventsource from './lib/npm_eventsource.mjs';
 import * as fetchEventSource from './lib/npm_fetch_event_source.mjs';
 
 for (const client of [eventsource, fetchEventSource]) {
-  clientCases(client.name, async (t, settings) => {
+  const setUp = async (t, settings) => {
     const hub = await startHub(t, settings);
     return { hub, open: (url, options) => client.open(t, url, options) };
-  });
+  };
+  clientCases(client.name, setUp, client.deviations);
 }
 
 test('npm eventsource: an evicted tab that comes back all the same is closed by 204', async (t) => {

@@ -38,15 +38,15 @@ impl EventStream {
         Self::over(socket, request)
     }
 
-    /// As `open`, with a small receive window: it is full after a few events.
+    /// As `open`, with a receive buffer of about this size, where the kernel would let it grow to megabytes.
     ///
     /// # Panics
     /// As `open`.
     #[must_use]
-    pub fn open_narrow(addr: SocketAddr, request: &Subscribe) -> Self {
-        // The window is negotiated when connecting, so the buffer must be small before.
+    pub fn open_narrow(addr: SocketAddr, request: &Subscribe, buffer_bytes: usize) -> Self {
+        // The window is negotiated when connecting, so the buffer must be set before.
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a TCP socket");
-        socket.set_recv_buffer_size(4096).expect("a size the kernel rounds up");
+        socket.set_recv_buffer_size(buffer_bytes).expect("a size the kernel rounds up");
         socket.connect(&addr.into()).unwrap_or_else(|e| panic!("connect to {addr}: {e}"));
         Self::over(socket.into(), request)
     }
@@ -193,8 +193,12 @@ impl EventStream {
     pub fn flood(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         self.socket.set_write_timeout(Some(PATIENCE)).expect("a positive timeout");
-        while self.socket.write_all(&[b'x'; 4096]).is_ok() {
-            assert!(Instant::now() < deadline, "the hub reads without a bound");
+        loop {
+            match self.socket.write(&[b'x'; 4096]) {
+                Ok(_) => assert!(Instant::now() < deadline, "the hub reads without a bound"),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => panic!("the hub neither reads nor closes"),
+                Err(_) => return,
+            }
         }
     }
 

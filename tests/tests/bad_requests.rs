@@ -46,14 +46,20 @@ fn malformed_heads_are_refused_and_closed() {
         (b"POST /publish HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     ];
-    for (request, status) in cases {
-        let mut client = Client::connect(hub.addr());
-        client.try_send(request);
-        let answer = client.read_answer();
-        assert_eq!(answer.status(), *status, "{}", printable(request));
-        assert!(answer.head.lists("connection", "close"), "{}", printable(request));
-        assert_eq!(client.read_to_end(), b"", "{}", printable(request));
-    }
+    // Side by side: after a refusal the hub reads on for a moment, so that its answer is not lost in a reset.
+    std::thread::scope(|scope| {
+        for (request, status) in cases {
+            let addr = hub.addr();
+            scope.spawn(move || {
+                let mut client = Client::connect(addr);
+                client.try_send(request);
+                let answer = client.read_answer();
+                assert_eq!(answer.status(), *status, "{}", printable(request));
+                assert!(answer.head.lists("connection", "close"), "{}", printable(request));
+                assert_eq!(client.read_to_end(), b"", "{}", printable(request));
+            });
+        }
+    });
     assert_eq!(exchange::get(hub.addr(), "/healthz").status(), 200);
 }
 

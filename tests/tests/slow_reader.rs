@@ -23,10 +23,13 @@ fn number(data: &str) -> usize {
     word.parse().unwrap_or_else(|e| panic!("{word:?}: {e}"))
 }
 
+/// Some events fit, so that a stalled reader has seen a few.
+const BUFFER_BYTES: usize = 64 << 10;
+
 #[test]
 fn a_stalled_reader_is_given_up_and_resumes_without_loss() {
     let hub = Hub::builder().set("stream.heartbeat", "1s").set("stream.dead_peer", "3s").start();
-    let mut stalled = EventStream::open_narrow(hub.addr(), &Subscribe::to("large"));
+    let mut stalled = EventStream::open_narrow(hub.addr(), &Subscribe::to("large"), BUFFER_BYTES);
     let mut others: Vec<_> = (0..5).map(|_| EventStream::open(hub.addr(), &Subscribe::to("large"))).collect();
     hub.wait_for_connections(6);
 
@@ -60,7 +63,7 @@ fn a_stalled_reader_is_given_up_and_resumes_without_loss() {
 #[test]
 fn a_reader_that_catches_up_in_time_stays_and_misses_nothing() {
     let hub = Hub::builder().set("stream.dead_peer", "60s").start();
-    let mut slow = EventStream::open_narrow(hub.addr(), &Subscribe::to("large"));
+    let mut slow = EventStream::open_narrow(hub.addr(), &Subscribe::to("large"), BUFFER_BYTES);
     let mut publisher = Publisher::connect(hub.addr());
     (0..EVENTS).for_each(|n| drop(publisher.publish(&event(n))));
     for n in 0..EVENTS {
@@ -73,7 +76,7 @@ fn a_reader_that_catches_up_in_time_stays_and_misses_nothing() {
 #[test]
 fn one_who_falls_off_the_history_is_told_of_the_gap_when_it_resumes() {
     let hub = Hub::builder().set("history.events", 32).set("stream.dead_peer", "60s").start();
-    let mut slow = EventStream::open_narrow(hub.addr(), &Subscribe::to("large"));
+    let mut slow = EventStream::open_narrow(hub.addr(), &Subscribe::to("large"), BUFFER_BYTES);
     let mut publisher = Publisher::connect(hub.addr());
     (0..EVENTS).for_each(|n| drop(publisher.publish(&event(n))));
     let mut next = 0;

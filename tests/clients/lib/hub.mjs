@@ -5,11 +5,12 @@
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { withDeadline } from './wait.mjs';
+import { eventually, withDeadline } from './wait.mjs';
 
 const HMAC_KEY = 'a-key-that-only-tests-know-0123456789abcdefghijklmnopqrstuvwxyz-';
 
@@ -41,6 +42,14 @@ function parsed(line) {
   } catch {
     return undefined;
   }
+}
+
+function canListen({ hostname, port }) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(Number(port), hostname, () => server.close(() => resolve(true)));
+  });
 }
 
 class Hub {
@@ -91,6 +100,8 @@ class Hub {
   /** Kills it and starts it again on the same port. */
   async restart() {
     await this.kill();
+    // The kernel takes a ring's sockets down behind the process that had it: for a moment the port is still taken.
+    await eventually('the port is free', () => canListen(new URL(this.url)));
     await this.start();
   }
 
