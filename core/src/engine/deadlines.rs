@@ -135,7 +135,7 @@ impl Engine {
     }
 
     /// Whether silence on a stream only means that nothing happens: it is live, or has seen more than has arrived here.
-    fn is_quiet(&self, index: u32) -> bool {
+    pub(super) fn is_quiet(&self, index: u32) -> bool {
         let is_ahead = || {
             let cursor = self.stream(index).and_then(|stream| stream.cursor);
             cursor.is_some_and(|cursor| self.ahead.contains(&(cursor, index)))

@@ -103,7 +103,7 @@ impl Engine {
         let now = self.now.instant;
         let slots = self.hot.len() as u32;
         let Some(Drain { over, ending: Some(ending) }) = &mut self.drain else { return };
-        if ending.next > now || slots == 0 {
+        if ending.next > now {
             return;
         }
         ending.next = now + STEP;
@@ -115,7 +115,7 @@ impl Engine {
             looked_at += 1;
         }
         if let Some(Drain { ending: Some(ending), .. }) = &mut self.drain {
-            ending.position = (first + looked_at) % slots;
+            ending.position = (first + looked_at) % slots.max(1);
         }
     }
 
@@ -124,7 +124,7 @@ impl Engine {
         let Some(connection) = self.arena.by_index(index) else { return false };
         let row = &self.hot[index as usize];
         match connection.state.phase() {
-            Phase::Streaming if impatient || (row.live && row.pending == 0) => {
+            Phase::Streaming if impatient || (row.pending == 0 && self.is_quiet(index)) => {
                 let bytes = self.drain_notice(index, over);
                 self.begin_goodbye(index, bytes, CloseReason::Drain);
                 true

@@ -13,7 +13,7 @@ fn streams_leave_in_batches_and_are_told_when_to_return() {
     let mut hub = Harness::new();
     hub.checks = false;
     let clients: Vec<_> = (0..5000).map(|_| hub.subscribe("topic=a")).collect();
-    hub.engine().begin_drain(WINDOW);
+    hub.drain(WINDOW);
     let mut steps = 0;
     while hub.engine().streams() > 0 {
         let before = hub.engine().streams();
@@ -42,7 +42,7 @@ fn streams_leave_in_batches_and_are_told_when_to_return() {
 fn an_idle_hub_is_drained_at_once() {
     let mut hub = Harness::new();
     assert!(!hub.engine().is_drained() && !hub.engine().is_draining());
-    hub.engine().begin_drain(WINDOW);
+    hub.drain(WINDOW);
     assert!(hub.engine().is_drained() && hub.engine().is_draining());
 }
 
@@ -51,7 +51,7 @@ fn kept_connections_without_a_request_are_closed() {
     let mut hub = Harness::new();
     let kept = hub.request("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
     let begun = hub.request("GET /healthz HTTP/1.1\r\n");
-    hub.engine().begin_drain(WINDOW);
+    hub.drain(WINDOW);
     hub.run_until_idle();
     assert!(hub.is_closed(kept) && !hub.is_closed(begun));
     hub.send(begun, "Host: hub\r\n\r\n");
@@ -68,7 +68,7 @@ fn a_publish_that_was_begun_is_finished() {
     hub.mood = SequencerMood::Hesitates;
     let waiting = hub.request(&request);
     let late = hub.request(&request[..10]);
-    hub.engine().begin_drain(WINDOW);
+    hub.drain(WINDOW);
     hub.advance_secs(1);
     assert!(!hub.engine().is_drained());
     hub.mood = SequencerMood::Works;
@@ -91,7 +91,7 @@ fn readiness_ends_with_the_beginning_of_the_drain() {
     let (ready, health) = (hub.connect(), hub.connect());
     hub.send(ready, "G");
     hub.send(health, "G");
-    hub.engine().begin_drain(WINDOW);
+    hub.drain(WINDOW);
     hub.send(ready, "ET /readyz HTTP/1.1\r\nHost: hub\r\n\r\n");
     hub.send(health, "ET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
     let (ready, health) = (hub.answer(ready), hub.answer(health));
@@ -105,8 +105,8 @@ fn a_stalled_stream_holds_a_drain_up_for_a_few_seconds_only() {
     let client = hub.subscribe("topic=a");
     hub.set_room(client, 5);
     hub.publish(event("a", "x"));
-    hub.engine().begin_drain(WINDOW);
-    hub.advance_secs(4);
+    hub.drain(WINDOW);
+    hub.advance_secs(6);
     assert!(!hub.engine().is_drained());
     hub.advance_secs(2);
     assert!(hub.engine().is_drained());
@@ -115,7 +115,7 @@ fn a_stalled_stream_holds_a_drain_up_for_a_few_seconds_only() {
 #[test]
 fn whoever_connects_meanwhile_is_not_waited_for_long() {
     let mut hub = Harness::new();
-    hub.engine().begin_drain(WINDOW);
+    hub.drain(WINDOW);
     hub.advance_secs(1);
     let silent = hub.connect();
     hub.advance_secs(11);
@@ -126,8 +126,8 @@ fn whoever_connects_meanwhile_is_not_waited_for_long() {
 fn a_second_drain_changes_nothing() {
     let mut hub = Harness::new();
     let client = hub.subscribe("topic=a");
-    hub.engine().begin_drain(WINDOW);
-    hub.engine().begin_drain(Duration::from_secs(10_000));
+    hub.drain(WINDOW);
+    hub.drain(Duration::from_secs(10_000));
     hub.run_until_idle();
     assert!(hub.seen(client).last().retry.unwrap() <= 13_000);
     assert_eq!(hub.seen(client).events.len(), 1);

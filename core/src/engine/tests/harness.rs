@@ -225,6 +225,12 @@ impl Harness {
         &mut self.shards[0].engine
     }
 
+    /// Stops as a host does when no shard has a request left to finish.
+    pub(super) fn drain(&mut self, over: Duration) {
+        self.engine().begin_drain(over);
+        self.engine().end_streams();
+    }
+
     pub(super) fn counters(&self) -> &Counters {
         self.shards[0].engine.counters()
     }

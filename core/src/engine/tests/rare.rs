@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Harness;
 use super::harness::{bearer, event, event_for_user, get};
+use crate::close_reason::CloseReason;
 use crate::connection::ConnectionId;
 
 #[test]
@@ -27,15 +28,28 @@ fn inputs_for_a_connection_that_is_no_more_are_dropped() {
 }
 
 #[test]
-fn inputs_that_nobody_asked_for_are_dropped() {
+fn room_that_nobody_waited_for_changes_nothing() {
     let mut hub = Harness::new();
     let client = hub.subscribe("topic=a");
     let id = hub.id_of(client);
-    hub.engine().handle_received(id, b"more");
     hub.engine().handle_writable(id);
-    assert_eq!(hub.counters().stale_inputs, 1);
     hub.publish(event("a", "x"));
     assert_eq!(hub.data(client), ["x"]);
+}
+
+#[test]
+fn what_comes_behind_a_request_for_a_stream_is_ignored_up_to_a_bound() {
+    let mut hub = Harness::new();
+    let client = hub.subscribe("topic=a");
+    let id = hub.id_of(client);
+    hub.engine().handle_received(id, b"\r\n");
+    hub.engine().handle_received(id, &[b'x'; 4094]);
+    hub.publish(event("a", "x"));
+    assert_eq!(hub.data(client), ["x"]);
+    hub.engine().handle_received(id, b"x");
+    hub.run_until_idle();
+    assert!(hub.is_closed(client));
+    assert_eq!(hub.counters().closes[CloseReason::BadRequest.index()], 1);
 }
 
 #[test]
