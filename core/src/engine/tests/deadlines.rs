@@ -49,12 +49,11 @@ fn heartbeats_are_spread_and_nobody_is_silent_for_too_long() {
     hub.publish(event("a", "to all of them at once"));
     let mut most = 0;
     let mut before = hub.counters().heartbeats;
-    for _ in 0..150 {
+    for _ in 0..151 {
         hub.advance(Duration::from_millis(100));
         most = most.max(hub.counters().heartbeats - before);
         before = hub.counters().heartbeats;
     }
-    hub.advance(Duration::from_millis(50));
     assert!(most < 60, "{most} in a tenth of a second");
     assert!(clients.iter().all(|&client| hub.seen(client).heartbeats() >= 1));
 }
@@ -166,7 +165,10 @@ fn a_warning_stands_between_events() {
 
 #[test]
 fn a_jump_of_the_wall_clock_is_noticed_within_a_minute() {
-    let mut hub = Harness::new();
+    let mut hub = Harness::with(|settings| {
+        settings.stream.heartbeat = None;
+        settings.stream.idle_timeout = None;
+    });
     let client = with_token(&mut hub, 86_400);
     hub.advance_secs(1);
     hub.jump_wall_clock(Duration::from_secs(86_400));

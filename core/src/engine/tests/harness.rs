@@ -551,7 +551,8 @@ impl Harness {
 
     fn is_busy(&self, shard: usize) -> bool {
         let shard = &self.shards[shard];
-        let takes_events = !shard.holds_events && !shard.events.is_empty();
+        // Events that the engine does not want do not wake a host.
+        let takes_events = !shard.holds_events && !shard.events.is_empty() && shard.engine.wants_event();
         shard.engine.has_work()
             || takes_events
             || !shard.closed.is_empty()

@@ -110,6 +110,8 @@ fn it_becomes_live_at_the_exact_seam() {
     assert_eq!(hub.data(slow), expected);
     assert_eq!(hub.counters().deliveries, expected.len() as u64);
     assert!(hub.counters().deliveries_from_history < expected.len() as u64, "the last ones came live");
+    let largest = hub.sends(slow).iter().map(|send| send.taken).max().unwrap();
+    assert!((8 * 1024..=16 * 1024).contains(&largest), "{largest}: fed in pieces that a socket takes");
 }
 
 #[test]
