@@ -19,3 +19,5 @@ pub mod stream;
 pub mod swarm;
 
 pub mod fuzz;
+
+pub mod sim;

@@ -1,0 +1,100 @@
+//! What a run is about: the settings of its hub, and who comes to it.
+
+use std::time::Duration;
+
+use corecast_core::settings::{
+    CorsSettings, HistorySettings, LimitSettings, PerUserPolicy, Settings, StreamSettings,
+};
+use fastrand::Rng;
+
+use super::chance::{Chance, Draw};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Of every engine.
+    pub settings: Settings,
+    /// How many shards.
+    pub shards: u16,
+    /// Slots of each shard.
+    pub slots: u32,
+    /// Events that an inbox holds.
+    pub events_max: usize,
+    /// Requests that the sequencer's queue holds.
+    pub requests_max: usize,
+    /// Subscribers.
+    pub tabs: usize,
+    /// Different users among them.
+    pub users: usize,
+    /// Publishers.
+    pub publishers: usize,
+    /// Clients with odd requests.
+    pub probers: usize,
+    /// Longest pause of a publisher.
+    pub publish_pause: Duration,
+    /// Bytes of the largest data.
+    pub data_bytes_max: usize,
+    /// How long tokens are good.
+    pub token_ttl: Duration,
+}
+
+impl Scene {
+    /// The scene of a seed.
+    #[must_use]
+    pub fn draw(chance: &mut Chance) -> Self {
+        let rng = chance.draw(Draw::Scene);
+        // A crowd fills turns and queues, a handful meets more of the rare paths.
+        let tabs = if rng.u8(..8) == 0 { rng.usize(150..400) } else { rng.usize(2..30) };
+        let shards = rng.u16(1..=4);
+        let roomy = rng.u8(..4) > 0;
+        let slots = if roomy { tabs as u32 * 3 + 20 } else { rng.u32(8..40) };
+        let data_bytes_max = [40, 400, 4000, 30_000][rng.usize(..4)];
+        Self {
+            settings: settings(rng, tabs),
+            shards,
+            slots,
+            events_max: [2, 16, 256][rng.usize(..3)],
+            requests_max: [2, 16, 256][rng.usize(..3)],
+            tabs,
+            users: rng.usize(1..=tabs),
+            publishers: rng.usize(1..5),
+            probers: rng.usize(0..3),
+            publish_pause: Duration::from_millis([3, 40, 400, 5000][rng.usize(..4)]),
+            data_bytes_max,
+            token_ttl: Duration::from_secs([20, 100, 86_400, 86_400][rng.usize(..4)]),
+        }
+    }
+}
+
+fn settings(rng: &mut Rng, tabs: usize) -> Settings {
+    let seconds = |rng: &mut Rng, min: u64, max: u64| Duration::from_millis(rng.u64(min * 1000..max * 1000));
+    let mostly = |rng: &mut Rng, value: Duration| (rng.u8(..4) > 0).then_some(value);
+    let heartbeat = seconds(rng, 1, 15);
+    let idle_timeout = seconds(rng, 20, 300);
+    let max_age = seconds(rng, 5, 120);
+    Settings {
+        limits: LimitSettings {
+            connections: if rng.u8(..4) == 0 { rng.u32(1..=tabs as u32) } else { 10_000 },
+            per_user: rng.u32(..4),
+            per_user_policy: if rng.u8(..4) == 0 { PerUserPolicy::RejectNewest } else { PerUserPolicy::EvictOldest },
+            per_ip: if rng.u8(..6) == 0 { rng.u32(1..5) } else { 0 },
+            event_bytes: 65_536,
+            head_bytes: 4096,
+            head_timeout: seconds(rng, 1, 10),
+        },
+        stream: StreamSettings {
+            heartbeat: mostly(rng, heartbeat),
+            retry: Duration::from_millis(rng.u64(50..3000)),
+            idle_timeout: mostly(rng, idle_timeout),
+            dead_peer: seconds(rng, 2, 30),
+            max_age: if rng.u8(..4) == 0 { Some(max_age) } else { None },
+        },
+        history: HistorySettings {
+            events: [10, 100, 2000, 100_000][rng.usize(..4)],
+            bytes: [5_000, 200_000, 64 << 20, 64 << 20][rng.usize(..4)],
+            age: Duration::from_secs([5, 60, 3600, 3600][rng.usize(..4)]),
+        },
+        cors: CorsSettings { origins: vec!["https://app.example".into()] },
+        anonymous: rng.bool(),
+    }
+}
