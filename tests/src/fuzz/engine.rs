@@ -95,6 +95,8 @@ struct Socket {
     awaiting_writable: bool,
     /// Bytes that it still takes.
     room: usize,
+    /// Whether the next send fails for good.
+    is_broken: bool,
     received: Vec<u8>,
     last_turn: usize,
 }
@@ -277,7 +279,11 @@ impl World {
                     engine.handle_hangup(socket.id);
                 }
             }),
-            5 => self.with_socket(shard, story, |_, socket, story| socket.room = 16 * story.number(256)),
+            5 => self.with_socket(shard, story, |_, socket, story| {
+                let room = story.number(256);
+                socket.room = 16 * room;
+                socket.is_broken |= room == 255;
+            }),
             6 | 7 => self.publish(story),
             8 => self.answer_publisher(story),
             9 => self.let_time_pass(story),
@@ -289,8 +295,11 @@ impl World {
                 engine.handle_hangup(stale);
             }
             _ => {
-                if story.byte() == Some(0xdd) {
-                    self.shards[shard].engine.begin_drain(Duration::from_secs(5));
+                let engine = &mut self.shards[shard].engine;
+                match story.byte() {
+                    Some(0xdd) => engine.begin_drain(Duration::from_secs(5)),
+                    Some(0xee) => engine.end_streams(),
+                    _ => {}
                 }
             }
         }
@@ -316,8 +325,8 @@ impl World {
             }
         });
         self.with_socket(shard, story, |engine, socket, _| {
-            if socket.receiving && !bytes.is_empty() {
-                socket.receiving = false;
+            if (socket.receiving || socket.watching) && !bytes.is_empty() {
+                (socket.receiving, socket.watching) = (false, false);
                 engine.handle_received(socket.id, &bytes);
             }
         });
@@ -415,7 +424,7 @@ impl World {
     /// Steps 3 and 4 of a turn.
     fn finish_turn(&mut self, shard: usize, story: &mut Story<'_>) {
         self.turns += 1;
-        let mut short = Vec::new();
+        let (mut short, mut failed) = (Vec::new(), Vec::new());
         while let Some(output) = self.shards[shard].engine.poll_output() {
             match output {
                 Output::Send { to, buffer } => {
@@ -425,6 +434,10 @@ impl World {
                     assert!(!bytes.is_empty() && !socket.awaiting_writable, "a send has bytes and room");
                     assert_ne!(socket.last_turn, turn, "at most one send in a turn");
                     socket.last_turn = turn;
+                    if socket.is_broken {
+                        failed.push(to);
+                        continue;
+                    }
                     let taken = bytes.len().min(socket.room);
                     socket.room -= taken;
                     socket.received.extend_from_slice(&bytes[..taken]);
@@ -436,7 +449,10 @@ impl World {
                     let socket = socket_of(&mut self.sockets, shard, id);
                     assert!(!std::mem::replace(&mut socket.receiving, true), "one receive at a time");
                 }
-                Output::WatchHangup(id) => socket_of(&mut self.sockets, shard, id).watching = true,
+                Output::WatchHangup(id) => {
+                    let socket = socket_of(&mut self.sockets, shard, id);
+                    assert!(!std::mem::replace(&mut socket.watching, true), "one watch at a time");
+                }
                 Output::AwaitWritable(id) => {
                     let socket = socket_of(&mut self.sockets, shard, id);
                     assert!(!std::mem::replace(&mut socket.awaiting_writable, true), "one wait at a time");
@@ -465,6 +481,9 @@ impl World {
         self.check(shard);
         for (id, taken) in short {
             self.shards[shard].engine.handle_short_send(id, taken);
+        }
+        for id in failed {
+            self.shards[shard].engine.handle_send_failed(id);
         }
         self.check(shard);
     }
@@ -519,6 +538,7 @@ impl Socket {
             watching: false,
             awaiting_writable: false,
             room: usize::MAX,
+            is_broken: false,
             received,
             last_turn: 0,
         }

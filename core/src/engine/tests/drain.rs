@@ -42,8 +42,12 @@ fn streams_leave_in_batches_and_are_told_when_to_return() {
 fn an_idle_hub_is_drained_at_once() {
     let mut hub = Harness::new();
     assert!(!hub.engine().is_drained() && !hub.engine().is_draining());
-    hub.drain(WINDOW);
-    assert!(hub.engine().is_drained() && hub.engine().is_draining());
+    hub.engine().end_streams();
+    assert!(!hub.engine().is_drained(), "streams end in a drain only");
+    hub.engine().begin_drain(WINDOW);
+    assert!(!hub.engine().is_drained() && hub.engine().is_draining(), "requests may still be finished");
+    hub.engine().end_streams();
+    assert!(hub.engine().is_drained());
 }
 
 #[test]
@@ -51,26 +55,30 @@ fn kept_connections_without_a_request_are_closed() {
     let mut hub = Harness::new();
     let kept = hub.request("GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
     let begun = hub.request("GET /healthz HTTP/1.1\r\n");
-    hub.drain(WINDOW);
+    hub.engine().begin_drain(WINDOW);
     hub.run_until_idle();
     assert!(hub.is_closed(kept) && !hub.is_closed(begun));
+    assert_eq!(hub.engine().unfinished_requests(), 1);
     hub.send(begun, "Host: hub\r\n\r\n");
     assert!(hub.answer(begun).closes() && hub.is_closed(begun));
+    assert_eq!(hub.engine().unfinished_requests(), 0);
+    hub.engine().end_streams();
     assert!(hub.engine().is_drained());
 }
 
 #[test]
-fn a_publish_that_was_begun_is_finished() {
+fn a_publish_that_was_begun_is_finished_and_reaches_its_streams() {
     let mut hub = Harness::new();
+    let stream = hub.subscribe("topic=a");
     let token = hub.publisher_token();
     let request = post(&token, r#"{"all":true,"data":1}"#);
     let half = hub.request(&request[..request.len() - 5]);
     hub.mood = SequencerMood::Hesitates;
     let waiting = hub.request(&request);
     let late = hub.request(&request[..10]);
-    hub.drain(WINDOW);
+    hub.engine().begin_drain(WINDOW);
     hub.advance_secs(1);
-    assert!(!hub.engine().is_drained());
+    assert_eq!(hub.engine().unfinished_requests(), 3);
     hub.mood = SequencerMood::Works;
     hub.send(half, &request[request.len() - 5..]);
     for publisher in [half, waiting] {
@@ -80,9 +88,23 @@ fn a_publish_that_was_begun_is_finished() {
     hub.send(late, &request[10..]);
     let answer = hub.answer(late);
     assert!(answer.status == 503 && answer.closes(), "what had not been begun goes elsewhere");
-    assert_eq!(hub.counters().published, 2);
+    assert_eq!((hub.counters().published, hub.engine().unfinished_requests()), (2, 0));
+    hub.engine().end_streams();
     hub.advance_secs(2);
     assert!(hub.engine().is_drained());
+    assert_eq!(hub.seen(stream).kinds(), ["message", "message", "corecast.drain"]);
+}
+
+#[test]
+fn a_request_that_is_never_complete_is_not_waited_for_for_ever() {
+    let mut hub = Harness::new();
+    let half = hub.request("GET /heal");
+    hub.engine().begin_drain(WINDOW);
+    hub.engine().end_streams();
+    hub.advance_secs(1);
+    assert!(!hub.is_closed(half));
+    hub.advance_secs(2);
+    assert!(hub.is_closed(half) && hub.engine().is_drained());
 }
 
 #[test]
@@ -91,12 +113,26 @@ fn readiness_ends_with_the_beginning_of_the_drain() {
     let (ready, health) = (hub.connect(), hub.connect());
     hub.send(ready, "G");
     hub.send(health, "G");
-    hub.drain(WINDOW);
+    hub.engine().begin_drain(WINDOW);
     hub.send(ready, "ET /readyz HTTP/1.1\r\nHost: hub\r\n\r\n");
     hub.send(health, "ET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
     let (ready, health) = (hub.answer(ready), hub.answer(health));
     assert_eq!((ready.status, ready.body.as_str()), (503, "draining\n"));
     assert_eq!(health.status, 200, "it is still healthy");
+}
+
+#[test]
+fn a_stream_is_sent_everything_before_it_goes() {
+    let mut hub = Harness::new();
+    let client = hub.subscribe("topic=a");
+    hub.stall(client);
+    (0..200).for_each(|_| drop(hub.publish(event("a", &"x".repeat(1000)))));
+    hub.drain(WINDOW);
+    hub.advance_secs(1);
+    hub.unstall(client);
+    hub.advance_secs(1);
+    let seen = hub.seen(client);
+    assert_eq!((seen.events.len(), seen.last().kind.as_str()), (201, "corecast.drain"));
 }
 
 #[test]
@@ -107,9 +143,10 @@ fn a_stalled_stream_holds_a_drain_up_for_a_few_seconds_only() {
     hub.publish(event("a", "x"));
     hub.drain(WINDOW);
     hub.advance_secs(6);
-    assert!(!hub.engine().is_drained());
+    assert!(!hub.engine().is_drained(), "patience with its events, and with its goodbye");
     hub.advance_secs(2);
     assert!(hub.engine().is_drained());
+    assert!(hub.was_reset(client), "within a frame");
 }
 
 #[test]
@@ -118,7 +155,7 @@ fn whoever_connects_meanwhile_is_not_waited_for_long() {
     hub.drain(WINDOW);
     hub.advance_secs(1);
     let silent = hub.connect();
-    hub.advance_secs(11);
+    hub.advance_secs(3);
     assert!(hub.is_closed(silent) && hub.engine().is_drained());
 }
 
@@ -127,7 +164,8 @@ fn a_second_drain_changes_nothing() {
     let mut hub = Harness::new();
     let client = hub.subscribe("topic=a");
     hub.drain(WINDOW);
-    hub.drain(Duration::from_secs(10_000));
+    hub.engine().begin_drain(Duration::from_secs(10_000));
+    hub.engine().end_streams();
     hub.run_until_idle();
     assert!(hub.seen(client).last().retry.unwrap() <= 13_000);
     assert_eq!(hub.seen(client).events.len(), 1);

@@ -61,13 +61,14 @@ struct Socket {
     inbound: VecDeque<u8>,
     /// Whether the peer has closed its sending side.
     end_of_input: bool,
-    hung_up: bool,
     /// What has come from the hub and has not been taken.
     received: Vec<u8>,
     sends: Vec<SendSeen>,
     /// Bytes that the socket still takes; `None` is any number.
     room: Option<usize>,
     closed_by_hub: bool,
+    /// Whether the hub closed it with a reset.
+    was_reset: bool,
     receiving: bool,
     watching: bool,
     awaiting_writable: bool,
@@ -306,12 +307,9 @@ impl Harness {
         self.run_until_idle();
     }
 
-    /// The peer goes without a word.
+    /// The peer goes. For a stream an end of its peer's input is the same.
     pub(super) fn hang_up(&mut self, client: Client) {
-        self.sockets[client.0].end_of_input = true;
-        self.sockets[client.0].hung_up = true;
-        self.mark_ready(client);
-        self.run_until_idle();
+        self.finish_sending(client);
     }
 
     /// From here on the peer's socket takes so many bytes more, and then none.
@@ -392,6 +390,11 @@ impl Harness {
     /// Whether the hub has closed the connection.
     pub(super) fn is_closed(&self, client: Client) -> bool {
         self.sockets[client.0].closed_by_hub
+    }
+
+    /// Whether the hub has closed the connection with a reset.
+    pub(super) fn was_reset(&self, client: Client) -> bool {
+        self.sockets[client.0].was_reset
     }
 
     /// Whether a write of the hub's waits for room.
@@ -638,7 +641,11 @@ impl Harness {
         } else if socket.receiving && socket.end_of_input {
             socket.receiving = false;
             self.shards[at].engine.handle_received(id, &[]);
-        } else if socket.watching && socket.hung_up {
+        } else if socket.watching && !socket.inbound.is_empty() {
+            socket.watching = false;
+            let bytes: Vec<u8> = socket.inbound.drain(..).collect();
+            self.shards[at].engine.handle_received(id, &bytes);
+        } else if socket.watching && socket.end_of_input {
             socket.watching = false;
             self.shards[at].engine.handle_hangup(id);
         }
@@ -690,6 +697,7 @@ impl Harness {
             }
             Output::WatchHangup(id) => {
                 let client = self.client_at(shard, id);
+                assert!(!self.sockets[client.0].watching, "one watch at a time");
                 self.sockets[client.0].watching = true;
                 self.shards[shard].ready.insert(client);
             }
@@ -721,9 +729,11 @@ impl Harness {
             },
             Output::Close(id) => {
                 let client = self.client_at(shard, id);
+                let is_cut = self.shards[shard].engine.is_cut(id);
                 let socket = &mut self.sockets[client.0];
                 assert!(!socket.closed_by_hub, "a connection is closed once");
                 socket.closed_by_hub = true;
+                socket.was_reset = is_cut;
                 socket.at = None;
                 self.shards[shard].by_index.remove(&id.index);
                 self.shards[shard].closed.push(id);
@@ -779,11 +789,11 @@ impl Socket {
             at: None,
             inbound: VecDeque::new(),
             end_of_input: false,
-            hung_up: false,
             received: Vec::new(),
             sends: Vec::new(),
             room: None,
             closed_by_hub: false,
+            was_reset: false,
             receiving: false,
             watching: false,
             awaiting_writable: false,
@@ -792,8 +802,8 @@ impl Socket {
     }
 
     fn has_news(&self) -> bool {
-        let input = self.receiving && (!self.inbound.is_empty() || self.end_of_input);
-        input || self.watching && self.hung_up || self.awaiting_writable && self.room != Some(0)
+        let input = !self.inbound.is_empty() || self.end_of_input;
+        (self.receiving || self.watching) && input || self.awaiting_writable && self.room != Some(0)
     }
 }
 

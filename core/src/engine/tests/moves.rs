@@ -130,7 +130,6 @@ fn whoever_arrives_at_a_shard_that_stops_is_sent_away() {
     let at_home = stream(&mut hub, 0, "alice", "");
     let home = hub.shard_of(at_home);
     hub.shards[home].engine.begin_drain(std::time::Duration::from_secs(10));
-    hub.run_until_idle();
     let client = stream(&mut hub, 1 - home, "alice", "");
     assert_eq!(hub.seen(client).kinds(), ["corecast.drain"]);
     assert!(hub.is_closed(client));

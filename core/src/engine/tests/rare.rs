@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Harness;
-use super::harness::{bearer, event, event_for_user, get};
+use super::harness::{SequencerMood, bearer, event, event_for_user, get, post};
 use crate::close_reason::CloseReason;
 use crate::connection::ConnectionId;
 
@@ -28,6 +28,21 @@ fn inputs_for_a_connection_that_is_no_more_are_dropped() {
 }
 
 #[test]
+fn inputs_that_nobody_asked_for_are_dropped() {
+    let mut hub = Harness::new();
+    let token = hub.publisher_token();
+    hub.mood = SequencerMood::Hesitates;
+    let client = hub.request(post(&token, r#"{"all":true,"data":1}"#));
+    let id = hub.id_of(client);
+    hub.engine().handle_received(id, b"more");
+    hub.engine().handle_writable(id);
+    assert_eq!(hub.counters().stale_inputs, 1);
+    hub.mood = SequencerMood::Works;
+    hub.run_until_idle();
+    assert_eq!(hub.answer(client).status, 200);
+}
+
+#[test]
 fn room_that_nobody_waited_for_changes_nothing() {
     let mut hub = Harness::new();
     let client = hub.subscribe("topic=a");
@@ -38,18 +53,17 @@ fn room_that_nobody_waited_for_changes_nothing() {
 }
 
 #[test]
-fn what_comes_behind_a_request_for_a_stream_is_ignored_up_to_a_bound() {
+fn a_send_that_fails_ends_its_connection() {
     let mut hub = Harness::new();
-    let client = hub.subscribe("topic=a");
-    let id = hub.id_of(client);
-    hub.engine().handle_received(id, b"\r\n");
-    hub.engine().handle_received(id, &[b'x'; 4094]);
+    let (broken, other) = (hub.connect(), hub.subscribe("topic=a"));
+    hub.say(broken, get("/events?topic=a", ""));
+    hub.turn(0);
+    let id = hub.id_of(broken);
+    hub.engine().handle_send_failed(id);
     hub.publish(event("a", "x"));
-    assert_eq!(hub.data(client), ["x"]);
-    hub.engine().handle_received(id, b"x");
-    hub.run_until_idle();
-    assert!(hub.is_closed(client));
-    assert_eq!(hub.counters().closes[CloseReason::BadRequest.index()], 1);
+    assert!(hub.is_closed(broken));
+    assert_eq!(hub.data(other), ["x"]);
+    assert_eq!(hub.counters().closes[CloseReason::PeerGone.index()], 1);
 }
 
 #[test]

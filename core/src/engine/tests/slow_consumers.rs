@@ -142,3 +142,21 @@ fn a_long_history_of_other_topics_is_passed_over() {
     assert_eq!(hub.data(client), ["first", "last"]);
     assert_eq!(hub.engine().streams_behind(), 0);
 }
+
+#[test]
+fn a_stream_that_ends_within_a_frame_ends_with_a_reset() {
+    for (room, is_cut) in [(0, false), (1, true)] {
+        let mut hub = Harness::new();
+        let client = hub.subscribe("topic=a");
+        hub.set_room(client, room);
+        hub.publish(event("a", "x"));
+        hub.advance_secs(31);
+        assert!(hub.is_closed(client));
+        assert_eq!((hub.was_reset(client), hub.seen(client).is_cut), (is_cut, is_cut));
+    }
+    let mut hub = Harness::new();
+    let client = hub.subscribe("topic=a");
+    hub.publish(event("a", "x"));
+    hub.hang_up(client);
+    assert!(hub.is_closed(client) && !hub.was_reset(client));
+}

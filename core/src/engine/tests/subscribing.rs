@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Harness;
 use super::harness::{bearer, event, get};
+use crate::close_reason::CloseReason;
 
 #[test]
 fn the_first_bytes_of_a_stream_are_these() {
@@ -159,7 +160,7 @@ fn a_stream_tells_listed_origins_that_they_may_read_it() {
 }
 
 #[test]
-fn what_follows_the_request_of_a_stream_is_left_unread() {
+fn what_follows_the_request_of_a_stream_is_ignored_up_to_a_bound() {
     let mut hub = Harness::new();
     let client = hub.connect();
     hub.say(client, get("/events?topic=a", "") + "GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n");
@@ -168,6 +169,12 @@ fn what_follows_the_request_of_a_stream_is_left_unread() {
     hub.publish(event("a", "x"));
     assert_eq!(hub.data(client), ["x"]);
     assert_eq!(hub.counters().requests, 1);
+
+    hub.send(client, vec![b'x'; 4092]);
+    assert!(!hub.is_closed(client));
+    hub.send(client, "x");
+    assert!(hub.is_closed(client));
+    assert_eq!(hub.counters().closes[CloseReason::BadRequest.index()], 1);
 }
 
 #[test]
