@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn nonsense_with_our_prefix_is_unknown() {
         for value in
-            [crate::Token::END, 0xFF06_0000_0000_0000, 0xFF04_0000_0000_0001, 0xFF03_0000_0100_0000, u64::MAX]
+            [crate::Token::END, 0xFF07_0000_0000_0000, 0xFF04_0000_0000_0001, 0xFF03_0000_0100_0000, u64::MAX]
         {
             assert_eq!(Own::decode(value), Some(Own::Unknown), "{value:#x}");
         }

@@ -3,6 +3,7 @@
 use crate::auth::Authorized;
 use crate::connection::state::State;
 use crate::event::{Audience, Event};
+use crate::http::credentials::TOKEN_COOKIE;
 use crate::http::publish::{self, Field, MediaType, PublishError, Published};
 use crate::http::{Challenge, Credentials, Excerpt, Request, Response, Status, query, response};
 use crate::id::EventId;
@@ -40,11 +41,28 @@ impl Engine {
         let access_token = query::access_token(request.query())
             .map_err(|error| Response::error(error.status(), error.code(), &error))?;
         let authorized = self.authorize(Credentials::of(request, access_token.as_deref()))?;
+        self.check_origin_of_cookie(request)?;
         let media = MediaType::parse(request.content_type()).map_err(rejection)?;
         if self.drain.is_some() {
             return Err(busy("this hub is stopping, try again"));
         }
         Ok((authorized, media))
+    }
+
+    /// A browser sends its cookie along with whatever any page posts: a token in it counts only for pages of the hub's own
+    /// origin and of those listed in `cors.origins` (cross-site request forgery). Pages cannot forge `Origin`.
+    fn check_origin_of_cookie(&self, request: &Request) -> Result<(), Response<'static>> {
+        let by_cookie = request.authorization().is_none() && request.cookie(TOKEN_COOKIE).is_some();
+        let Some(origin) = request.origin().filter(|_| by_cookie) else { return Ok(()) };
+        let is_own = origin.split_once("://").is_some_and(|(_, host)| Some(host) == request.host());
+        if is_own || self.cors.origins.iter().any(|listed| **listed == *origin) {
+            return Ok(());
+        }
+        let message = format!(
+            "a cookie does not let pages of {} publish: list it in cors.origins",
+            Excerpt::of(origin)
+        );
+        Err(Response::error(Status::Forbidden, "forbidden", &message))
     }
 
     /// A complete post.

@@ -1,7 +1,7 @@
 //! What the operator can set: one TOML file, overridden by the environment, overridden by flags.
 //!
 //! Invariants: every setting is one row of [`schema::SETTINGS`], from which reading, checking, `config check` and
-//! `config defaults` follow. A [`Config`] that [`load`] returned has every value in its range and no impossible
+//! `config defaults` follow. A [`Config`] that [`load()`] returned has every value in its range and no impossible
 //! pair. Whatever is not understood is an error, and all errors are reported at once.
 //! Not here: what the values do. The engine gets [`Config::settings`].
 

@@ -1,9 +1,9 @@
 //! The addresses of the hub: one listener for each shard on the same port, and the admin's.
 
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use corecast_ring::{Keepalive, ListenOptions, Listener, listen};
+use corecast_ring::{Keepalive, ListenError, ListenOptions, Listener, listen};
 
 use super::StartError;
 use crate::config::{Config, StreamConfig};
@@ -25,6 +25,13 @@ const KEEPALIVE: Keepalive =
 /// Below this a lost packet and its retransmission would already count as death.
 const USER_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
+/// How late the kernel may notice.
+const RETRANSMIT_SLACK: Duration = Duration::from_secs(1);
+
+/// A hub that was killed keeps its port until the kernel has taken its rings down: a moment, not more.
+const TAKEN_PATIENCE: Duration = Duration::from_secs(1);
+const TAKEN_RETRY: Duration = Duration::from_millis(20);
+
 /// See the module.
 pub(super) struct Listeners {
     /// By shard.
@@ -39,7 +46,7 @@ impl Listeners {
     pub(super) fn bind(config: &Config, shards: u32) -> Result<Self, StartError> {
         let options = options(&config.stream);
         // Shards share the port; with whoever else has it they must not, so the first look is an exclusive one.
-        let first = listen(config.hub.listen, &ListenOptions { reuse_port: false, ..options })?;
+        let first = listen_patiently(config.hub.listen, &ListenOptions { reuse_port: false, ..options })?;
         let hub_addr = first.local_addr().map_err(StartError::Runtime)?;
         drop(first);
         let hub = (0..shards).map(|_| listen(hub_addr, &options)).collect::<Result<Vec<_>, _>>()?;
@@ -63,6 +70,19 @@ impl Listeners {
     }
 }
 
+/// Listens, giving a predecessor that has just been killed time to be gone.
+fn listen_patiently(address: SocketAddr, options: &ListenOptions) -> Result<Listener, ListenError> {
+    let begun = Instant::now();
+    loop {
+        match listen(address, options) {
+            Err(ListenError::Taken { .. }) if begun.elapsed() < TAKEN_PATIENCE => {
+                std::thread::park_timeout(TAKEN_RETRY);
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Accepted sockets inherit all of it: no call for each connection (io-uring.md, fact 7).
 fn options(stream: &StreamConfig) -> ListenOptions {
     let heartbeat = stream.heartbeat.unwrap_or_default();
@@ -74,8 +94,11 @@ fn options(stream: &StreamConfig) -> ListenOptions {
         send_buffer_bytes: Some(SEND_BUFFER_BYTES),
         receive_buffer_bytes: Some(RECEIVE_BUFFER_BYTES),
         not_sent_bytes_max: Some(NOT_SENT_BYTES_MAX),
-        // The clock of a cut network starts with the heartbeat that is not acknowledged.
-        user_timeout: Some(stream.dead_peer.saturating_sub(heartbeat).max(USER_TIMEOUT_MIN)),
+        // The clock of a cut network starts with the heartbeat that is not acknowledged, and is read when the kernel
+        // retransmits, which is up to a second late.
+        user_timeout: Some(
+            stream.dead_peer.saturating_sub(heartbeat + RETRANSMIT_SLACK).max(USER_TIMEOUT_MIN),
+        ),
         keepalive: Some(KEEPALIVE),
     }
 }

@@ -20,6 +20,9 @@ const EVENTS_MAX: usize = 256;
 /// Letters that wait for a shard: all publishes that the sequencer may hold, and a herd that moves in. 64 B each.
 const MAIL_MAX: usize = 16_384;
 
+/// Before a shard's first turn. It has just begun, so it has room.
+const UNKNOWN_ROOM: u32 = u32::MAX;
+
 /// Moves that may be under way when a shard says that it has room.
 const ROOM_MARGIN: u32 = 64;
 
@@ -76,7 +79,7 @@ impl Inbox {
             mail: ArrayQueue::new(MAIL_MAX),
             bell: Bell::default(),
             wake,
-            room: AtomicU32::new(0),
+            room: AtomicU32::new(UNKNOWN_ROOM),
             unfinished: AtomicU32::new(NOT_DRAINING),
         };
         Self { shared: Arc::new(shared) }

@@ -26,6 +26,8 @@ use corecast_core::selector::Selector;
 use corecast_core::settings::{PerUserPolicy, Settings};
 use corecast_core::time::{Now, UnixMillis};
 
+use super::Target;
+
 const LOG: Incarnation = Incarnation(0xc0de);
 const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
 const MORNING: UnixMillis = UnixMillis(1_793_610_000_000);
@@ -34,8 +36,15 @@ const SHARDS: usize = 2;
 /// Most connections at a time, so that a long input does not make a slow case.
 const SOCKETS_MAX: usize = 24;
 
+/// See the module.
+pub const TARGET: Target = Target {
+    name: "engine",
+    run,
+    seeds: &[b"\x00\x01\x02\x03GET /events?topic=a HTTP/1.1\r\nHost: h\r\n\r\n", b"\x05\x10\x20\x30\x40\x50"],
+};
+
 /// Plays the bytes as a story of a hub of two shards.
-pub fn run(data: &[u8]) {
+fn run(data: &[u8]) {
     let mut story = Story { rest: data };
     let mut world = World::new(story.byte().unwrap_or(0));
     while let Some(byte) = story.byte() {

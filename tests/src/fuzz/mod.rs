@@ -6,11 +6,14 @@
 //! A new one is a module here with a `TARGET`, an entry in `TARGETS`, a file of the same name in `tests/fuzz/fuzz_targets`
 //! and its `[[bin]]`; the smoke test says which of them is missing.
 
+pub mod engine;
 pub mod frame;
 pub mod http_body;
 pub mod http_head;
 pub mod http_query;
 pub mod publish_body;
+pub mod selector;
+pub mod token;
 
 mod mutate;
 
@@ -27,5 +30,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: &[Target] =
-    &[frame::TARGET, http_body::TARGET, http_head::TARGET, http_query::TARGET, publish_body::TARGET];
+pub const TARGETS: &[Target] = &[
+    engine::TARGET,
+    frame::TARGET,
+    http_body::TARGET,
+    http_head::TARGET,
+    http_query::TARGET,
+    publish_body::TARGET,
+    selector::TARGET,
+    token::TARGET,
+];

@@ -3,8 +3,17 @@
 use corecast_core::limits::TOPIC_BYTES_MAX;
 use corecast_core::selector::Selector;
 
+use super::Target;
+
+/// See the module.
+pub const TARGET: Target = Target {
+    name: "selector",
+    run,
+    seeds: &[b"orders/{id}\norders/7", b"*\nnews", b"{+rest}{?a,b*}\nx/y?a=1&b=2"],
+};
+
 /// The input is a selector, a line end and a topic.
-pub fn run(data: &[u8]) {
+fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (text, topic) = text.split_once('\n').unwrap_or((text, text));
     let Ok(selector) = Selector::parse(text) else { return };

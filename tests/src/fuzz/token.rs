@@ -8,6 +8,8 @@ use corecast_core::auth::{AuthError, Authorized, Keys, Verifier};
 use corecast_core::time::UnixMillis;
 use jsonwebtoken::{Algorithm, EncodingKey};
 
+use super::Target;
+
 const SECRET: &[u8; 32] = b"the secret of the token fuzzer!!";
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
@@ -15,8 +17,18 @@ thread_local! {
     static VERIFIER: RefCell<Verifier> = RefCell::new(verifier());
 }
 
+/// See the module.
+pub const TARGET: Target = Target {
+    name: "token",
+    run,
+    seeds: &[
+        b"eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3OTAwMDAwNjB9.c2ln",
+        br#"{"exp":1790000060,"sub":"alice","corecast":{"publish":["*"]}}"#,
+    ],
+};
+
 /// The input is a token as it is, and the payload and the header of tokens that are properly signed.
-pub fn run(data: &[u8]) {
+fn run(data: &[u8]) {
     VERIFIER.with_borrow_mut(|verifier| {
         let as_it_is = verify_twice(verifier, data);
         assert!(as_it_is.is_err(), "a token that nobody signed was accepted");

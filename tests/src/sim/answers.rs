@@ -83,7 +83,8 @@ impl AnswerReader {
         let mut lines = text.trim_end_matches("\r\n").split("\r\n");
         let first = lines.next().unwrap_or_default();
         let status = first.strip_prefix("HTTP/1.1 ").unwrap_or_else(|| panic!("a status line: {first:?}"));
-        let mut head = Head { status: status[..3].parse().expect("a status has three digits"), ..Head::default() };
+        let mut head =
+            Head { status: status[..3].parse().expect("a status has three digits"), ..Head::default() };
         for line in lines {
             let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("a header field: {line:?}"));
             assert!(!value.bytes().any(|byte| byte.is_ascii_control()), "a control character: {line:?}");

@@ -100,7 +100,8 @@ impl Conversation {
             return;
         }
         // What comes when a request was not complete in time answers what was last begun.
-        let asked = self.asked.pop_front().unwrap_or_else(|| panic!("an answer that nobody asked for: {head:?}"));
+        let asked =
+            self.asked.pop_front().unwrap_or_else(|| panic!("an answer that nobody asked for: {head:?}"));
         let media = head.fields.get("content-type").map_or("", String::as_str);
         if media.starts_with("text/event-stream") && matches!(asked, Asked::Stream) {
             assert_eq!(head.status, 200, "a stream with another status");

@@ -67,7 +67,8 @@ impl EventStreamReader {
         if line.starts_with(':') {
             return items.push(Item::Comment);
         }
-        let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("a field without a colon: {line:?}"));
+        let (name, value) =
+            line.split_once(':').unwrap_or_else(|| panic!("a field without a colon: {line:?}"));
         let value = value.strip_prefix(' ').unwrap_or(value);
         assert!(self.block.id.is_none(), "the id is not the last field: {line:?} follows");
         match name {

@@ -282,7 +282,11 @@ impl Hub {
 
     fn check_count(&self, now: Instant, oracle: &mut Oracle) {
         let streams: u32 = self.shards.iter().map(|shard| shard.engine.streams()).sum();
-        assert_eq!(streams, self.count.shared.streams.get(), "streams of all shards, and as they are counted");
+        assert_eq!(
+            streams,
+            self.count.shared.streams.get(),
+            "streams of all shards, and as they are counted"
+        );
         let streams_max = self.scene.settings.limits.connections;
         assert!(streams <= streams_max, "{streams} streams, allowed are {streams_max}");
         if self.count.shared.was_full.take() {

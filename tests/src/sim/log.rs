@@ -73,7 +73,8 @@ impl Log {
     #[must_use]
     pub fn behind(&self, position: u64) -> usize {
         let before = self.placed.partition_point(|placed| placed.position < position);
-        let at = self.placed[before..].iter().position(|placed| placed.position == position && !placed.ephemeral);
+        let at =
+            self.placed[before..].iter().position(|placed| placed.position == position && !placed.ephemeral);
         at.map_or(before, |at| before + at + 1)
     }
 }

@@ -81,7 +81,8 @@ impl Plan {
             chance.set_rate(fault, rate);
         }
         let (plan, traced) = (self.clone(), trace.clone());
-        let run = AssertUnwindSafe(move || World::new(chance, plan.scene, plan.plant, traced).run(plan.steps));
+        let run =
+            AssertUnwindSafe(move || World::new(chance, plan.scene, plan.plant, traced).run(plan.steps));
         match catch_unwind(run) {
             Ok(seen) => Ok(Report { steps: trace.steps(), hash: trace.hash(), seen }),
             Err(panic) => {

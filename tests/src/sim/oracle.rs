@@ -169,9 +169,9 @@ impl Oracle {
         }
         let limits = &self.settings.limits;
         let open = self.owners.entry(owner.clone()).or_default();
-        let same = open.iter().rposition(|other| {
-            ask.client_id.is_some() && self.asks[other].client_id == ask.client_id
-        });
+        let same = open
+            .iter()
+            .rposition(|other| ask.client_id.is_some() && self.asks[other].client_id == ask.client_id);
         if let Some(at) = same {
             let replaced = open.remove(at);
             self.evict(replaced);
@@ -224,9 +224,15 @@ impl Oracle {
             && (stream.idle_timeout.is_none() || stream.heartbeat.is_some())
             && self.asks.get(&wire).is_none_or(|ask| ask.token_expires.is_none_or(|at| net.unix < at));
         // A short history may be overtaken while a stream begins.
-        let has_history = history.events >= 2000 && history.bytes >= 1 << 20 && history.age >= Duration::from_secs(3600);
+        let has_history =
+            history.events >= 2000 && history.bytes >= 1 << 20 && history.age >= Duration::from_secs(3600);
         let was_short = self.streams.get(&wire).is_some_and(|stream| stream.was_short);
-        !(client_is_well && has_time && has_history && self.has_steady_clock && !was_short && !self.is_draining)
+        !(client_is_well
+            && has_time
+            && has_history
+            && self.has_steady_clock
+            && !was_short
+            && !self.is_draining)
     }
 
     /// The hub stops: streams end.
@@ -271,9 +277,13 @@ impl Oracle {
 
     /// A publisher was told that its event is kept.
     pub fn on_acknowledged(&self, id: &str, spec: &Spec) {
-        let is_kept = self.logs.iter().any(|log| log.find(id).iter().any(|&at| log.placed[at].data == spec.data));
+        let is_kept =
+            self.logs.iter().any(|log| log.find(id).iter().any(|&at| log.placed[at].data == spec.data));
         let is_repeat = spec.id.as_deref() == Some(id) && self.is_placed(id);
-        assert!(is_kept || is_repeat, "a publisher was told that {id} is kept, but the log has no such event");
+        assert!(
+            is_kept || is_repeat,
+            "a publisher was told that {id} is kept, but the log has no such event"
+        );
     }
 
     fn is_placed(&self, id: &str) -> bool {
@@ -293,17 +303,27 @@ impl Oracle {
         assert!(!stream.is_over, "wire {wire} was shown an event after its goodbye");
         assert!(stream.gap.is_none(), "wire {wire} was not told of its gap");
         let log = &self.logs[stream.log];
-        let id = block.id.as_deref().unwrap_or_else(|| panic!("wire {wire} was shown an event without an id"));
+        let id =
+            block.id.as_deref().unwrap_or_else(|| panic!("wire {wire} was shown an event without an id"));
         let is_it = |&&at: &&usize| log.placed[at].data == block.data && log.placed[at].kind == block.kind;
-        assert!(log.find(id).iter().any(|at| is_it(&at)), "wire {wire} was shown {id} {block:?}, which is not in the log");
+        assert!(
+            log.find(id).iter().any(|at| is_it(&at)),
+            "wire {wire} was shown {id} {block:?}, which is not in the log"
+        );
         // A publisher's id can come again once the log has let go of its first event.
         let mut candidates = log.find(id).iter().filter(is_it);
         let Some(&at) = candidates.find(|&&at| at >= stream.next) else {
             panic!("wire {wire} was shown {id} twice, or behind a later event")
         };
         let placed = &log.placed[at];
-        assert!(ask.is_audience(&placed.audience, placed.private), "wire {wire} was shown {id}, which is not for it");
-        assert!(placed.ephemeral || placed.position > stream.after, "wire {wire} had seen {id} before it resumed");
+        assert!(
+            ask.is_audience(&placed.audience, placed.private),
+            "wire {wire} was shown {id}, which is not for it"
+        );
+        assert!(
+            placed.ephemeral || placed.position > stream.after,
+            "wire {wire} had seen {id} before it resumed"
+        );
         assert!(stream.evicted.is_none_or(|len| at < len), "wire {wire} was shown {id} after it was evicted");
         let is_from_history = !placed.ephemeral && placed.position <= stream.mark.newest;
         let is_expired = placed.expires.is_some_and(|expires| expires <= stream.opened_unix);
@@ -330,18 +350,23 @@ impl Oracle {
 
     fn on_control(&mut self, wire: WireId, control: &str, block: &Block) {
         let Some(stream) = self.streams.get_mut(&wire) else {
-            assert!(matches!(control, "limit" | "drain"), "wire {wire} has no stream and was shown {block:?}");
+            assert!(
+                matches!(control, "limit" | "drain"),
+                "wire {wire} has no stream and was shown {block:?}"
+            );
             return self.check_refusal(wire, control, block);
         };
         assert!(!stream.is_over, "wire {wire} was shown corecast.{control} after its goodbye");
         match control {
             "gap" => {
                 let gap = stream.gap.take();
-                let to = gap.unwrap_or_else(|| panic!("wire {wire} was told of a gap, but nothing is missing"));
+                let to =
+                    gap.unwrap_or_else(|| panic!("wire {wire} was told of a gap, but nothing is missing"));
                 let to = format!("{:016x}-{to}", self.logs[stream.log].incarnation);
                 assert_eq!(block.id.as_deref(), Some(&*to), "the end of the gap of wire {wire}");
                 let expected = serde_json::json!({ "from": self.asks[&wire].last_event_id, "to": to });
-                let data: serde_json::Value = serde_json::from_str(&block.data).expect("a gap's data is JSON");
+                let data: serde_json::Value =
+                    serde_json::from_str(&block.data).expect("a gap's data is JSON");
                 assert_eq!(data, expected, "the data of the gap of wire {wire}");
                 self.gaps += 1;
             }
@@ -356,7 +381,9 @@ impl Oracle {
                 stream.is_drained = true;
             }
             "expiring" => assert!(self.asks[&wire].user.is_some(), "a token that is not there ends"),
-            "heartbeat" => assert!(self.asks[&wire].visible_heartbeat, "a heartbeat that nobody asked to see"),
+            "heartbeat" => {
+                assert!(self.asks[&wire].visible_heartbeat, "a heartbeat that nobody asked to see")
+            }
             _ => panic!("wire {wire} was shown {block:?}"),
         }
         assert!(control == "gap" || block.id.is_none(), "corecast.{control} moves the cursor");
@@ -378,9 +405,7 @@ impl Oracle {
             Some("connections") => {
                 self.full.is_some_and(|full| full >= asked) || self.unmoved.contains(&wire)
             }
-            Some("per_user") => {
-                limits.per_user > 0 && limits.per_user_policy == PerUserPolicy::RejectNewest
-            }
+            Some("per_user") => limits.per_user > 0 && limits.per_user_policy == PerUserPolicy::RejectNewest,
             Some("per_ip") => limits.per_ip > 0,
             _ => false,
         };

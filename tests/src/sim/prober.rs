@@ -17,11 +17,19 @@ const REQUESTS: [(&str, &[u16], bool); 12] = [
     ("GET /nothing HTTP/1.1\r\nHost: hub\r\n\r\n", &[404], false),
     ("DELETE /events HTTP/1.1\r\nHost: hub\r\n\r\n", &[405], false),
     ("POST /publish HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nhello", &[401, 503], false),
-    ("GET /events?topic=corecast:all HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer x\r\n\r\n", &[401], false),
+    (
+        "GET /events?topic=corecast:all HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer x\r\n\r\n",
+        &[401],
+        false,
+    ),
     ("nonsense\r\n\r\n", &[400], false),
     ("GET /events HTTP/1.1\r\nHost: hub\r\nContent-Length: 3\r\n\r\nabc", &[400], false),
     ("GET /healthz HTTP/1.0\r\n\r\n", &[200], false),
-    ("POST /nothing HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", &[404], false),
+    (
+        "POST /nothing HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        &[404],
+        false,
+    ),
 ];
 
 /// See the module.
@@ -71,7 +79,8 @@ impl Prober {
         self.wire = Some(wire);
         // One at a time: several of them end the connection.
         if self.conversation.outstanding() == 0 {
-            let (request, statuses, is_head) = REQUESTS[net.chance.draw(Draw::Client).usize(..REQUESTS.len())];
+            let (request, statuses, is_head) =
+                REQUESTS[net.chance.draw(Draw::Client).usize(..REQUESTS.len())];
             self.conversation.ask(Asked::Other { statuses, is_head });
             upload_in_pieces(wire, request.as_bytes(), net);
         }

@@ -46,7 +46,13 @@ pub struct Publisher {
 impl Publisher {
     /// A publisher that pauses for at most `pause_max`.
     #[must_use]
-    pub fn new(me: ClientId, users: usize, pause_max: Duration, data_bytes_max: usize, token_ttl: Duration) -> Self {
+    pub fn new(
+        me: ClientId,
+        users: usize,
+        pause_max: Duration,
+        data_bytes_max: usize,
+        token_ttl: Duration,
+    ) -> Self {
         Self {
             me,
             users,
@@ -211,11 +217,13 @@ impl Publisher {
         let mut event = match rng.u8(..8) {
             0 => json!({"all": true}),
             1 | 2 => {
-                let users: Vec<_> = (0..rng.usize(1..3)).map(|_| format!("user-{}", rng.usize(..self.users))).collect();
+                let users: Vec<_> =
+                    (0..rng.usize(1..3)).map(|_| format!("user-{}", rng.usize(..self.users))).collect();
                 json!({ "users": users })
             }
             _ => {
-                let topics: Vec<_> = (0..rng.usize(1..3)).map(|_| TOPICS[rng.usize(..TOPICS.len())]).collect();
+                let topics: Vec<_> =
+                    (0..rng.usize(1..3)).map(|_| TOPICS[rng.usize(..TOPICS.len())]).collect();
                 json!({ "topics": topics })
             }
         };
@@ -270,7 +278,11 @@ impl Publisher {
     }
 
     fn on_lines(&mut self, specs: &[Option<Spec>], body: &str, oracle: &Oracle) {
-        assert_eq!(body.lines().count(), specs.len(), "one line of the answer for each of the request: {body}");
+        assert_eq!(
+            body.lines().count(),
+            specs.len(),
+            "one line of the answer for each of the request: {body}"
+        );
         for (line, spec) in body.lines().zip(specs) {
             if line.contains("log_unavailable") {
                 continue;

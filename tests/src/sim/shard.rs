@@ -554,7 +554,11 @@ impl Shard {
 
     fn plant_send(&mut self, wire: WireId, taken: &[u8], is_stream: bool, net: &mut Network) {
         let is_answer = !is_stream && taken.windows(5).any(|window| window == b"\"id\":");
-        if self.plant == Plant::AnswerTwice && !self.planted && is_answer && taken.starts_with(b"HTTP/1.1 200") {
+        if self.plant == Plant::AnswerTwice
+            && !self.planted
+            && is_answer
+            && taken.starts_with(b"HTTP/1.1 200")
+        {
             net.wires[wire].tx.extend(taken);
             self.planted = true;
         }
@@ -605,7 +609,11 @@ impl Shard {
             if let Some(since) = seat.awaits {
                 let stuck = net.now.since(since.max(wire.moved));
                 let allowed = self.rules.dead_peer + SLACK;
-                assert!(stuck <= allowed, "wire {} took nothing for {stuck:?}, allowed are {allowed:?}", seat.wire);
+                assert!(
+                    stuck <= allowed,
+                    "wire {} took nothing for {stuck:?}, allowed are {allowed:?}",
+                    seat.wire
+                );
             } else if let Some(interval) = self.rules.heartbeat.filter(|_| seat.is_stream && !wire.is_reset) {
                 let silence = net.now.since(seat.sent.max(seat.was_full));
                 let is_waiting = self.engine.has_work() || self.is_noticed(seat.id);

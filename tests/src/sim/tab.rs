@@ -219,7 +219,8 @@ impl Tab {
     fn token(&mut self, unix: UnixMillis) -> String {
         let (user, grants, ttl) = (self.ask.user.as_deref(), &self.ask.grants, self.token_ttl);
         let make = || {
-            let grants: Vec<_> = grants.iter().map(|grant| Selector::parse(grant).expect("a selector")).collect();
+            let grants: Vec<_> =
+                grants.iter().map(|grant| Selector::parse(grant).expect("a selector")).collect();
             mint(SECRET, user, &grants, &[], ttl, unix).expect("a token can be made")
         };
         if self.token.is_none() {

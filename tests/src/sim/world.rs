@@ -106,7 +106,14 @@ impl World {
         let mut totals = self.hub.totals();
         totals.add("restarts", self.restarts);
         totals.add("rollovers", self.rollovers);
-        Seen { placed: self.oracle.placed(), acknowledged: self.acknowledged(), blocks, gaps, caught_up, totals }
+        Seen {
+            placed: self.oracle.placed(),
+            acknowledged: self.acknowledged(),
+            blocks,
+            gaps,
+            caught_up,
+            totals,
+        }
     }
 
     fn step(&mut self) {

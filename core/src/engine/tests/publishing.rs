@@ -164,3 +164,22 @@ fn events_are_published_though_their_publisher_has_gone() {
     assert_eq!(hub.data(reader), ["1"]);
     assert_eq!((hub.counters().published, hub.counters().stale_inputs), (1, 1));
 }
+
+#[test]
+fn a_cookie_publishes_only_for_pages_of_the_hub_and_of_listed_origins() {
+    let mut hub = Harness::with(|settings| settings.cors.origins = vec!["https://app.test".into()]);
+    let cookie = format!("Cookie: corecast_token={}\r\n", hub.publisher_token());
+    for (origin, status) in [
+        ("", 200),
+        ("Origin: http://hub\r\n", 200),
+        ("Origin: https://app.test\r\n", 200),
+        ("Origin: https://evil.test\r\n", 403),
+        ("Origin: null\r\n", 403),
+    ] {
+        let client = hub.request(format!(
+            "POST /publish?topic=a HTTP/1.1\r\nHost: hub\r\n{cookie}{origin}Content-Type: text/plain\r\n\
+             Content-Length: 1\r\n\r\nx"
+        ));
+        assert_eq!(hub.answer(client).status, status, "{origin}");
+    }
+}
