@@ -10,12 +10,13 @@
 //! Not here: threads, files, and real sockets (the tests of the binary have these).
 
 pub mod chance;
-pub mod network;
-pub mod trace;
-
 pub mod plant;
 pub mod scene;
 
+mod network;
+mod trace;
+
+mod count;
 mod retention;
 mod sequencer;
 mod shard;
@@ -81,7 +82,8 @@ impl Plan {
             chance.set_rate(fault, rate);
         }
         let (plan, traced) = (self.clone(), trace.clone());
-        let run = AssertUnwindSafe(move || World::new(chance, plan.scene, plan.plant, traced).run(plan.steps));
+        let run =
+            AssertUnwindSafe(move || World::new(chance, plan.scene, plan.plant, traced).run(plan.steps));
         match catch_unwind(run) {
             Ok(seen) => Ok(Report { steps: trace.steps(), hash: trace.hash(), seen }),
             Err(panic) => {

@@ -17,19 +17,27 @@ const REQUESTS: [(&str, &[u16], bool); 12] = [
     ("GET /nothing HTTP/1.1\r\nHost: hub\r\n\r\n", &[404], false),
     ("DELETE /events HTTP/1.1\r\nHost: hub\r\n\r\n", &[405], false),
     ("POST /publish HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nhello", &[401, 503], false),
-    ("GET /events?topic=corecast:all HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer x\r\n\r\n", &[401], false),
+    (
+        "GET /events?topic=corecast:all HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer x\r\n\r\n",
+        &[401],
+        false,
+    ),
     ("nonsense\r\n\r\n", &[400], false),
     ("GET /events HTTP/1.1\r\nHost: hub\r\nContent-Length: 3\r\n\r\nabc", &[400], false),
     ("GET /healthz HTTP/1.0\r\n\r\n", &[200], false),
-    ("POST /nothing HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", &[404], false),
+    (
+        "POST /nothing HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        &[404],
+        false,
+    ),
 ];
 
 /// See the module.
 #[derive(Debug)]
-pub struct Prober {
+pub(super) struct Prober {
     me: ClientId,
     /// Its present connection.
-    pub wire: Option<WireId>,
+    pub(super) wire: Option<WireId>,
     conversation: Conversation,
     is_retired: bool,
 }
@@ -37,23 +45,23 @@ pub struct Prober {
 impl Prober {
     /// A prober that has not begun.
     #[must_use]
-    pub fn new(me: ClientId) -> Self {
+    pub(super) fn new(me: ClientId) -> Self {
         Self { me, wire: None, conversation: Conversation::default(), is_retired: false }
     }
 
     /// Asks nothing any more.
-    pub const fn retire(&mut self) {
+    pub(super) const fn retire(&mut self) {
         self.is_retired = true;
     }
 
     /// Requests without an answer, on a connection that is still there.
     #[must_use]
-    pub fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.wire.map_or(0, |_| self.conversation.outstanding())
     }
 
     /// Acts by itself.
-    pub fn act(&mut self, net: &mut Network) {
+    pub(super) fn act(&mut self, net: &mut Network) {
         if self.is_retired {
             return;
         }
@@ -71,7 +79,8 @@ impl Prober {
         self.wire = Some(wire);
         // One at a time: several of them end the connection.
         if self.conversation.outstanding() == 0 {
-            let (request, statuses, is_head) = REQUESTS[net.chance.draw(Draw::Client).usize(..REQUESTS.len())];
+            let (request, statuses, is_head) =
+                REQUESTS[net.chance.draw(Draw::Client).usize(..REQUESTS.len())];
             self.conversation.ask(Asked::Other { statuses, is_head });
             upload_in_pieces(wire, request.as_bytes(), net);
         }
@@ -80,7 +89,7 @@ impl Prober {
     }
 
     /// Reads from its present connection.
-    pub fn on_read(&mut self, bytes: &[u8]) {
+    pub(super) fn on_read(&mut self, bytes: &[u8]) {
         for said in self.conversation.read(bytes) {
             if let Said::Body(asked, head, _) = said
                 && head.status != 408
@@ -91,7 +100,7 @@ impl Prober {
     }
 
     /// Its connection has ended.
-    pub fn on_end(&mut self, wire: WireId, net: &mut Network) {
+    pub(super) fn on_end(&mut self, wire: WireId, net: &mut Network) {
         net.abandon(wire);
         self.wire = None;
     }

@@ -76,7 +76,11 @@ fn settings(rng: &mut Rng, tabs: usize) -> Settings {
         limits: LimitSettings {
             connections: if rng.u8(..4) == 0 { rng.u32(1..=tabs as u32) } else { 10_000 },
             per_user: rng.u32(..4),
-            per_user_policy: if rng.u8(..4) == 0 { PerUserPolicy::RejectNewest } else { PerUserPolicy::EvictOldest },
+            per_user_policy: if rng.u8(..4) == 0 {
+                PerUserPolicy::RejectNewest
+            } else {
+                PerUserPolicy::EvictOldest
+            },
             per_ip: if rng.u8(..6) == 0 { rng.u32(1..5) } else { 0 },
             event_bytes: 65_536,
             head_bytes: 4096,
