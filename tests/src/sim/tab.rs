@@ -15,6 +15,7 @@ use super::conversation::{Asked, Conversation, Said};
 use super::event_stream::Item;
 use super::network::{Action, ClientId, Dial, Network, WireId};
 use super::oracle::Oracle;
+use super::retention::own_id;
 
 /// The secret of the hub.
 pub(super) const SECRET: &[u8] = b"a secret that is only ever used in simulations";
@@ -169,11 +170,8 @@ impl Tab {
     }
 
     fn open(&mut self, net: &mut Network, oracle: &mut Oracle) {
+        self.misremember(net);
         let rng = net.chance.draw(Draw::Ask);
-        if rng.u8(..40) == 0 {
-            let odd = ["earliest", "nonsense", "00000000000000ff-12", "p0-1", "p1-3", "x"];
-            self.ask.last_event_id = Some(odd[rng.usize(..odd.len())].to_owned());
-        }
         let (tx_capacity, has_prelude) = ([600, 4000, 64_000][rng.usize(..3)], rng.u8(..6) == 0);
         let wire = net.connect(Dial { client: self.me, peer: self.peer, tx_capacity });
         self.wire = Some(wire);
@@ -189,6 +187,24 @@ impl Tab {
         request.extend_from_slice(&self.request(net.unix));
         oracle.on_ask(wire, Ask { at: net.now, ..self.ask.clone() });
         upload_in_pieces(wire, &request, net);
+    }
+
+    /// Now and then a cursor is not what the client was last shown.
+    fn misremember(&mut self, net: &mut Network) {
+        let rng = net.chance.draw(Draw::Ask);
+        let odd = ["earliest", "nonsense", "00000000000000ff-12", "p0-1", "p1-3", "x"];
+        match rng.u8(..40) {
+            0 => self.ask.last_event_id = Some(odd[rng.usize(..odd.len())].to_owned()),
+            // Of an event that has yet to come: as if another shard had been ahead of this one.
+            1 | 2 => {
+                let ahead = rng.u64(1..20);
+                let own = self.ask.last_event_id.as_deref().and_then(own_id);
+                if let Some((log, position)) = own {
+                    self.ask.last_event_id = Some(format!("{log:016x}-{}", position + ahead));
+                }
+            }
+            _ => {}
+        }
     }
 
     fn request(&mut self, unix: UnixMillis) -> Vec<u8> {
