@@ -10,7 +10,7 @@ use corecast_tests::sim::{Plan, Totals};
 const STEPS: u64 = 5_000;
 
 /// Runs with seeds that nobody chose.
-const FRESH_SEEDS: u64 = 50;
+const FRESH_SEEDS: u64 = 30;
 
 fn known_seeds() -> impl Iterator<Item = u64> {
     let lines = include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#'));

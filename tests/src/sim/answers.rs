@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What a reader found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     /// A head.
     Head(Head),
     /// Part of a body without a length: one whole chunk, or what came if it ends with the connection.
@@ -18,11 +18,11 @@ pub enum Part {
 
 /// The head of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Head {
+pub(super) struct Head {
     /// The status.
-    pub status: u16,
+    pub(super) status: u16,
     /// Header fields, names in lower case.
-    pub fields: BTreeMap<String, String>,
+    pub(super) fields: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
@@ -36,19 +36,19 @@ enum State {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct AnswerReader {
+pub(super) struct AnswerReader {
     buf: Vec<u8>,
     state: State,
 }
 
 impl AnswerReader {
     /// Takes in what was read.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.buf.extend_from_slice(bytes);
     }
 
     /// The next part; `is_bodyless` says whether the answer that comes next is to a `HEAD`.
-    pub fn next(&mut self, is_bodyless: bool) -> Option<Part> {
+    pub(super) fn next(&mut self, is_bodyless: bool) -> Option<Part> {
         match self.state {
             State::Head => self.head(is_bodyless),
             State::Length(len) => {
@@ -67,13 +67,13 @@ impl AnswerReader {
 
     /// Whether a part has been begun.
     #[must_use]
-    pub fn is_cut(&self) -> bool {
+    pub(super) fn is_cut(&self) -> bool {
         !self.buf.is_empty()
     }
 
     /// Whether the present answer ends with the connection.
     #[must_use]
-    pub fn ends_with_connection(&self) -> bool {
+    pub(super) fn ends_with_connection(&self) -> bool {
         matches!(self.state, State::UntilClose)
     }
 

@@ -7,36 +7,36 @@ use corecast_core::time::{Instant, UnixMillis};
 
 /// A request for a stream.
 #[derive(Clone, Debug, Default)]
-pub struct Ask {
+pub(super) struct Ask {
     /// The user of the token; without it there is no token.
-    pub user: Option<String>,
+    pub(super) user: Option<String>,
     /// The stable id of a tab.
-    pub client_id: Option<String>,
+    pub(super) client_id: Option<String>,
     /// Its selectors.
-    pub topics: Vec<&'static str>,
+    pub(super) topics: Vec<&'static str>,
     /// Its grants.
-    pub grants: Vec<&'static str>,
+    pub(super) grants: Vec<&'static str>,
     /// What it has seen.
-    pub last_event_id: Option<String>,
+    pub(super) last_event_id: Option<String>,
     /// Whether it speaks HTTP/1.0.
     pub is_http10: bool,
     /// Whether it asks for an event stream by name.
-    pub wants_event_stream: bool,
+    pub(super) wants_event_stream: bool,
     /// When its token ends.
-    pub token_expires: Option<UnixMillis>,
+    pub(super) token_expires: Option<UnixMillis>,
     /// When it asked.
-    pub at: Instant,
+    pub(super) at: Instant,
     /// Whether it wants heartbeats that handlers see.
-    pub visible_heartbeat: bool,
+    pub(super) visible_heartbeat: bool,
 }
 
 /// Under whom a stream is counted.
-pub type Owner = (bool, String);
+pub(super) type Owner = (bool, String);
 
 impl Ask {
     /// The user, or else the `client_id`, under which a stream is counted.
     #[must_use]
-    pub fn owner(&self) -> Option<Owner> {
+    pub(super) fn owner(&self) -> Option<Owner> {
         match &self.user {
             Some(user) => Some((true, user.clone())),
             None => self.client_id.clone().map(|id| (false, id)),
@@ -45,7 +45,7 @@ impl Ask {
 
     /// Whether it is to see such an event.
     #[must_use]
-    pub fn is_audience(&self, audience: &Audience, private: bool) -> bool {
+    pub(super) fn is_audience(&self, audience: &Audience, private: bool) -> bool {
         match audience {
             Audience::Topics(topics) => {
                 selects(&self.topics, topics) && (!private || selects(&self.grants, topics))

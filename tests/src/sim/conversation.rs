@@ -11,7 +11,7 @@ use super::oracle::Spec;
 
 /// A request whose answer has not come.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub(super) enum Asked {
     /// For a stream.
     Stream,
     /// To publish these events: each an object in the answer, one a line if there are `lines`.
@@ -32,7 +32,7 @@ pub enum Asked {
 
 /// What a client learns.
 #[derive(Clone, Debug)]
-pub enum Said {
+pub(super) enum Said {
     /// The head of the answer to this.
     Answer(Asked, Head),
     /// Part of a stream.
@@ -45,7 +45,7 @@ pub enum Said {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Conversation {
+pub(super) struct Conversation {
     asked: VecDeque<Asked>,
     reader: AnswerReader,
     /// The answer that is being read.
@@ -55,25 +55,25 @@ pub struct Conversation {
 
 impl Conversation {
     /// Notes a request.
-    pub fn ask(&mut self, asked: Asked) {
+    pub(super) fn ask(&mut self, asked: Asked) {
         self.asked.push_back(asked);
     }
 
     /// Requests that are not answered.
     #[must_use]
-    pub fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.asked.len() + usize::from(self.present.is_some() && self.stream.is_none())
     }
 
     /// Whether a stream is being read.
     #[must_use]
-    pub const fn is_stream(&self) -> bool {
+    pub(super) const fn is_stream(&self) -> bool {
         self.stream.is_some()
     }
 
     /// What the end of the connection says about a stream: nothing if it cannot be told from its framing.
     #[must_use]
-    pub fn end(&self) -> Option<bool> {
+    pub(super) fn end(&self) -> Option<bool> {
         assert!(!self.reader.is_cut(), "a connection ends within an answer, and without a reset");
         let is_whole = self.stream.as_ref().is_none_or(EventStreamReader::is_between_blocks);
         assert!(is_whole, "a stream ends within a block, and without a reset");
@@ -81,7 +81,7 @@ impl Conversation {
     }
 
     /// Reads on.
-    pub fn read(&mut self, bytes: &[u8]) -> Vec<Said> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<Said> {
         self.reader.feed(bytes);
         let mut said = Vec::new();
         loop {

@@ -5,20 +5,20 @@
 
 /// One dispatched event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Block {
+pub(super) struct Block {
     /// `event`
-    pub kind: Option<String>,
+    pub(super) kind: Option<String>,
     /// `data`, its lines joined.
-    pub data: String,
+    pub(super) data: String,
     /// `id`
-    pub id: Option<String>,
+    pub(super) id: Option<String>,
     /// `retry`
-    pub retry_ms: Option<u64>,
+    pub(super) retry_ms: Option<u64>,
 }
 
 /// What a reader found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub(super) enum Item {
     /// An event.
     Block(Block),
     /// A reconnection time outside an event: the first bytes have one.
@@ -29,7 +29,7 @@ pub enum Item {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct EventStreamReader {
+pub(super) struct EventStreamReader {
     line: Vec<u8>,
     block: Block,
     lines: Vec<String>,
@@ -37,7 +37,7 @@ pub struct EventStreamReader {
 
 impl EventStreamReader {
     /// Reads on.
-    pub fn read(&mut self, bytes: &[u8]) -> Vec<Item> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<Item> {
         let mut items = Vec::new();
         for &byte in bytes {
             assert!(byte != b'\r', "a carriage return in an event stream");
@@ -53,7 +53,7 @@ impl EventStreamReader {
 
     /// Whether what was read last ended with a block, or between blocks.
     #[must_use]
-    pub fn is_between_blocks(&self) -> bool {
+    pub(super) fn is_between_blocks(&self) -> bool {
         self.line.is_empty() && self.lines.is_empty() && self.block == Block::default()
     }
 

@@ -1,20 +1,16 @@
 //! The hub in a simulation: its shards, its sequencer, the count of streams, and what starts and stops them all.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 use corecast_core::auth::{Keys, Verifier};
-use corecast_core::engine::census::{Census, Full};
-use corecast_core::engine::output::ShardId;
+use corecast_core::engine::output::{PublishRequest, ShardId};
 use corecast_core::engine::{Engine, EngineOptions};
 use corecast_core::hash::HashSeed;
 use corecast_core::id::{Incarnation, Position};
 use corecast_core::time::Instant;
 
 use super::chance::{Draw, Fault};
+use super::count::Count;
 use super::network::{Action, Network, Place, WireId};
 use super::oracle::Oracle;
 use super::plant::Plant;
@@ -31,49 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it looks.
 const STOP_STEP: Duration = Duration::from_millis(10);
 
-/// Streams over all shards, and the most there may be.
-#[derive(Clone, Debug)]
-struct Count {
-    shared: Rc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    streams: Cell<u32>,
-    streams_max: u32,
-    per_ip_max: u32,
-    /// Whether anybody was refused since it was last looked at.
-    was_full: Cell<bool>,
-    addresses: std::cell::RefCell<BTreeMap<IpAddr, u32>>,
-}
-
-impl Census for Count {
-    fn try_enter(&self, peer: IpAddr) -> Result<(), Full> {
-        let shared = &self.shared;
-        let mut addresses = shared.addresses.borrow_mut();
-        let of_peer = addresses.entry(peer).or_insert(0);
-        if shared.per_ip_max > 0 && *of_peer == shared.per_ip_max {
-            return Err(Full::Address);
-        }
-        if shared.streams.get() >= shared.streams_max {
-            shared.was_full.set(true);
-            return Err(Full::Process);
-        }
-        *of_peer += 1;
-        shared.streams.set(shared.streams.get() + 1);
-        Ok(())
-    }
-
-    fn leave(&self, peer: IpAddr) {
-        self.shared.streams.set(self.shared.streams.get() - 1);
-        let mut addresses = self.shared.addresses.borrow_mut();
-        let of_peer = addresses.get_mut(&peer).expect("who leaves has entered");
-        *of_peer -= 1;
-    }
-}
-
 /// See the module.
-pub struct Hub {
+pub(super) struct Hub {
     scene: Scene,
     plant: Plant,
     planted: bool,
@@ -93,9 +48,9 @@ pub struct Hub {
 impl Hub {
     /// A hub that has just started.
     #[must_use]
-    pub fn new(scene: Scene, plant: Plant, net: &mut Network, oracle: &mut Oracle) -> Self {
+    pub(super) fn new(scene: Scene, plant: Plant, net: &mut Network, oracle: &mut Oracle) -> Self {
         let sequencer = Sequencer::new(Incarnation(0), scene.settings.history.clone(), scene.requests_max);
-        let count = new_count(&scene, plant);
+        let count = Count::new(&scene.settings.limits, plant);
         let mut hub = Self {
             scene,
             plant,
@@ -114,7 +69,7 @@ impl Hub {
     }
 
     /// Starts with an empty log.
-    pub fn start(&mut self, net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn start(&mut self, net: &mut Network, oracle: &mut Oracle) {
         self.starts += 1;
         let rng = net.chance.draw(Draw::Seeds);
         let (incarnation, hash_seed) = (Incarnation(rng.u64(..)), HashSeed::new(rng.u128(..)));
@@ -126,7 +81,7 @@ impl Hub {
         self.stops = None;
         let history = self.scene.settings.history.clone();
         self.sequencer = Sequencer::new(incarnation, history.clone(), self.scene.requests_max);
-        self.count = new_count(&self.scene, self.plant);
+        self.count = Count::new(&self.scene.settings.limits, self.plant);
         self.shards = (0..self.scene.shards)
             .zip(random_seeds)
             .map(|(number, random_seed)| {
@@ -157,7 +112,7 @@ impl Hub {
     }
 
     /// Everything in memory is lost, and every connection with it.
-    pub fn crash(&mut self, net: &mut Network) {
+    pub(super) fn crash(&mut self, net: &mut Network) {
         net.trace.note(format_args!("the hub is gone"));
         self.forget_shards();
         for id in 0..net.wires.len() {
@@ -176,7 +131,7 @@ impl Hub {
 
     /// What all its engines have counted.
     #[must_use]
-    pub fn totals(&self) -> Totals {
+    pub(super) fn totals(&self) -> Totals {
         let mut totals = self.past.clone();
         for shard in &self.shards {
             totals.add_engine(shard.engine.counters());
@@ -186,12 +141,12 @@ impl Hub {
 
     /// Whether it runs.
     #[must_use]
-    pub const fn is_up(&self) -> bool {
+    pub(super) const fn is_up(&self) -> bool {
         !self.shards.is_empty()
     }
 
     /// Takes no more, then ends all streams over a while.
-    pub fn drain(&mut self, over: Duration, net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn drain(&mut self, over: Duration, net: &mut Network, oracle: &mut Oracle) {
         if self.stops.is_none() {
             oracle.on_drain();
             self.stops = Some(net.now + PATIENCE);
@@ -203,7 +158,7 @@ impl Hub {
     }
 
     /// Ends streams once every request is answered, or patience is over.
-    pub fn stop(&mut self, net: &mut Network) {
+    pub(super) fn stop(&mut self, net: &mut Network) {
         let Some(patience) = self.stops else { return };
         let unfinished: u32 = self.shards.iter().map(|shard| shard.engine.unfinished_requests()).sum();
         let all_draining = self.shards.iter().all(|shard| shard.engine.is_draining());
@@ -216,25 +171,25 @@ impl Hub {
     }
 
     /// Drains, and starts again when that is done.
-    pub fn roll_over(&mut self, over: Duration, net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn roll_over(&mut self, over: Duration, net: &mut Network, oracle: &mut Oracle) {
         self.rolls_over = true;
         self.drain(over, net, oracle);
     }
 
     /// Whether a drain is over.
     #[must_use]
-    pub fn is_drained(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         self.shards.iter().all(|shard| shard.engine.is_drained())
     }
 
     /// What is left of connections and streams, for a message.
     #[must_use]
-    pub fn left(&self) -> Vec<(u32, u32)> {
+    pub(super) fn left(&self) -> Vec<(u32, u32)> {
         self.shards.iter().map(|shard| (shard.engine.connections(), shard.engine.streams())).collect()
     }
 
     /// A client connects: the kernel gives it to any shard.
-    pub fn on_connect(&mut self, wire: WireId, net: &mut Network) {
+    pub(super) fn on_connect(&mut self, wire: WireId, net: &mut Network) {
         if self.shards.is_empty() {
             return net.reset(wire);
         }
@@ -244,14 +199,14 @@ impl Hub {
     }
 
     /// Something about a wire has changed.
-    pub fn on_wire(&mut self, wire: WireId, net: &mut Network) {
+    pub(super) fn on_wire(&mut self, wire: WireId, net: &mut Network) {
         if let Place::Slot(shard, id) = net.wires[wire].place {
             self.shards[shard].on_wire(id, net);
         }
     }
 
     /// A shard's loop turns.
-    pub fn turn(&mut self, shard: usize, net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn turn(&mut self, shard: usize, net: &mut Network, oracle: &mut Oracle) {
         let Some(present) = self.shards.get_mut(shard) else { return };
         let posts = present.turn(net, oracle);
         for post in posts {
@@ -282,24 +237,15 @@ impl Hub {
 
     fn check_count(&self, now: Instant, oracle: &mut Oracle) {
         let streams: u32 = self.shards.iter().map(|shard| shard.engine.streams()).sum();
-        assert_eq!(
-            streams,
-            self.count.shared.streams.get(),
-            "streams of all shards, and as they are counted"
-        );
+        assert_eq!(streams, self.count.streams(), "streams of all shards, and as they are counted");
         let streams_max = self.scene.settings.limits.connections;
         assert!(streams <= streams_max, "{streams} streams, allowed are {streams_max}");
-        if self.count.shared.was_full.take() {
+        if self.count.take_was_full() {
             oracle.on_full(now);
         }
     }
 
-    fn publish(
-        &mut self,
-        from: usize,
-        request: Box<corecast_core::engine::output::PublishRequest>,
-        net: &mut Network,
-    ) {
+    fn publish(&mut self, from: usize, request: Box<PublishRequest>, net: &mut Network) {
         let is_full = net.chance.strikes(Fault::SequencerFull);
         match if is_full { Err(request) } else { self.sequencer.try_send(request) } {
             Ok(()) => self.sequence_soon(net),
@@ -320,7 +266,7 @@ impl Hub {
     }
 
     /// The sequencer looks at its queue.
-    pub fn sequence(&mut self, net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn sequence(&mut self, net: &mut Network, oracle: &mut Oracle) {
         self.is_sequencing = false;
         if self.shards.is_empty() {
             return;
@@ -360,17 +306,4 @@ impl Hub {
             }
         }
     }
-}
-
-fn new_count(scene: &Scene, plant: Plant) -> Count {
-    let limits = &scene.settings.limits;
-    let streams_max = if plant == Plant::UncountedStreams { u32::MAX } else { limits.connections };
-    let shared = Shared {
-        streams: Cell::new(0),
-        streams_max,
-        per_ip_max: limits.per_ip,
-        was_full: Cell::new(false),
-        addresses: std::cell::RefCell::default(),
-    };
-    Count { shared: Rc::new(shared) }
 }

@@ -7,44 +7,44 @@ use corecast_core::time::UnixMillis;
 
 /// An event with its place.
 #[derive(Clone, Debug)]
-pub struct Placed {
+pub(super) struct Placed {
     /// Of a kept event its own, of an ephemeral one that of the kept event before it.
-    pub position: u64,
+    pub(super) position: u64,
     /// The id on the wire.
-    pub wire_id: String,
+    pub(super) wire_id: String,
     /// What a client sees as its data.
-    pub data: String,
+    pub(super) data: String,
     /// What a client sees as its type.
-    pub kind: Option<String>,
+    pub(super) kind: Option<String>,
     /// Whom it is for.
-    pub audience: Audience,
+    pub(super) audience: Audience,
     /// Whether it needs a grant.
-    pub private: bool,
+    pub(super) private: bool,
     /// Whether it is never kept.
-    pub ephemeral: bool,
+    pub(super) ephemeral: bool,
     /// When replay stops to show it.
-    pub expires: Option<UnixMillis>,
+    pub(super) expires: Option<UnixMillis>,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub struct Log {
+pub(super) struct Log {
     /// Its number in all its ids.
-    pub incarnation: u64,
+    pub(super) incarnation: u64,
     /// In order.
-    pub placed: Vec<Placed>,
+    pub(super) placed: Vec<Placed>,
     by_wire_id: BTreeMap<String, Vec<usize>>,
 }
 
 impl Log {
     /// An empty log.
     #[must_use]
-    pub const fn new(incarnation: u64) -> Self {
+    pub(super) const fn new(incarnation: u64) -> Self {
         Self { incarnation, placed: Vec::new(), by_wire_id: BTreeMap::new() }
     }
 
     /// The sequencer has given `event` its place.
-    pub fn place(&mut self, event: &Event, shared: &SharedEvent) {
+    pub(super) fn place(&mut self, event: &Event, shared: &SharedEvent) {
         let wire_id = event.id.as_deref().map_or_else(|| shared.id.to_string(), str::to_owned);
         let kept = self.placed.iter().rev().find(|placed| !placed.ephemeral);
         let last = kept.map_or(0, |placed| placed.position);
@@ -65,13 +65,13 @@ impl Log {
 
     /// Where events with this id on the wire are.
     #[must_use]
-    pub fn find(&self, wire_id: &str) -> &[usize] {
+    pub(super) fn find(&self, wire_id: &str) -> &[usize] {
         self.by_wire_id.get(wire_id).map_or(&[], Vec::as_slice)
     }
 
     /// The first place behind the kept event at `position`.
     #[must_use]
-    pub fn behind(&self, position: u64) -> usize {
+    pub(super) fn behind(&self, position: u64) -> usize {
         let before = self.placed.partition_point(|placed| placed.position < position);
         let at =
             self.placed[before..].iter().position(|placed| placed.position == position && !placed.ephemeral);

@@ -10,12 +10,13 @@
 //! Not here: threads, files, and real sockets (the tests of the binary have these).
 
 pub mod chance;
-pub mod network;
-pub mod trace;
-
 pub mod plant;
 pub mod scene;
 
+mod network;
+mod trace;
+
+mod count;
 mod retention;
 mod sequencer;
 mod shard;

@@ -15,14 +15,14 @@ use super::chance::{Chance, Draw, Fault};
 use super::trace::Trace;
 
 /// Which connection, from the client's point of view: never used again.
-pub type WireId = usize;
+pub(super) type WireId = usize;
 
 /// Which client.
-pub type ClientId = usize;
+pub(super) type ClientId = usize;
 
 /// What is to happen at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
+pub(super) enum Action {
     /// A client's connection reaches the hub.
     Connect(WireId),
     /// A shard's loop turns.
@@ -49,7 +49,7 @@ pub enum Action {
 
 /// Where the hub has a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// In the backlog of a shard's listener.
     Backlog(usize),
     /// In a slot.
@@ -62,78 +62,78 @@ pub enum Place {
 
 /// A connection, as the network has it.
 #[derive(Debug)]
-pub struct Wire {
+pub(super) struct Wire {
     /// Whose it is.
-    pub client: ClientId,
+    pub(super) client: ClientId,
     /// The client's address.
-    pub peer: IpAddr,
+    pub(super) peer: IpAddr,
     /// Where the hub has it.
-    pub place: Place,
+    pub(super) place: Place,
     /// From the client, not yet arrived.
-    pub uploading: VecDeque<Vec<u8>>,
+    pub(super) uploading: VecDeque<Vec<u8>>,
     /// Arrived at the hub, not yet read.
-    pub rx: VecDeque<u8>,
+    pub(super) rx: VecDeque<u8>,
     /// The client's end has arrived.
-    pub rx_end: bool,
+    pub(super) rx_end: bool,
     /// Sent by the hub, not yet read by the client.
-    pub tx: VecDeque<u8>,
+    pub(super) tx: VecDeque<u8>,
     /// Bytes that `tx` holds at most.
-    pub tx_capacity: usize,
+    pub(super) tx_capacity: usize,
     /// The hub has closed it: after `tx` comes the end.
-    pub tx_end: bool,
+    pub(super) tx_end: bool,
     /// Neither end gets anything through.
-    pub is_reset: bool,
+    pub(super) is_reset: bool,
     /// The client does not exist any more, and nobody says so.
-    pub is_vanished: bool,
+    pub(super) is_vanished: bool,
     /// The client has closed it: what is sent to it is answered with a reset.
-    pub is_abandoned: bool,
+    pub(super) is_abandoned: bool,
     /// The client does not read before this.
-    pub stalled_until: Instant,
+    pub(super) stalled_until: Instant,
     /// Bytes that the client reads at once.
-    pub read_max: usize,
+    pub(super) read_max: usize,
     /// Whether a `Read` is on the agenda.
-    pub is_reading: bool,
+    pub(super) is_reading: bool,
     /// Whether a `GiveUp` is on the agenda.
-    pub is_giving_up: bool,
+    pub(super) is_giving_up: bool,
     /// When the client last took bytes out of `tx`, or `tx` was empty.
-    pub moved: Instant,
+    pub(super) moved: Instant,
 }
 
 impl Wire {
     /// Room for what the hub sends.
     #[must_use]
-    pub fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.tx_capacity - self.tx.len().min(self.tx_capacity)
     }
 
     /// Whether the kernel would report the socket writable: like Linux, only once a third of it is free.
     #[must_use]
-    pub fn is_writable(&self) -> bool {
+    pub(super) fn is_writable(&self) -> bool {
         self.is_reset || self.room() * 3 >= self.tx_capacity
     }
 
     /// Whether a read of the hub would give anything, an end or an error included.
     #[must_use]
-    pub fn is_readable(&self) -> bool {
+    pub(super) fn is_readable(&self) -> bool {
         self.is_reset || self.rx_end || !self.rx.is_empty()
     }
 }
 
 /// See the module.
 #[derive(Debug)]
-pub struct Network {
+pub(super) struct Network {
     /// The present.
-    pub now: Instant,
+    pub(super) now: Instant,
     /// The wall clock.
-    pub unix: UnixMillis,
+    pub(super) unix: UnixMillis,
     /// The latest that the wall clock has ever shown.
-    pub unix_max: UnixMillis,
+    pub(super) unix_max: UnixMillis,
     /// All randomness.
-    pub chance: Chance,
+    pub(super) chance: Chance,
     /// What happened.
-    pub trace: Trace,
+    pub(super) trace: Trace,
     /// Every connection there ever was.
-    pub wires: Vec<Wire>,
+    pub(super) wires: Vec<Wire>,
     agenda: BinaryHeap<Reverse<(Instant, u64, Action)>>,
     agenda_count: u64,
 }
@@ -144,7 +144,7 @@ const UNIX_START: UnixMillis = UnixMillis(1_767_225_600_000);
 impl Network {
     /// An empty network at the beginning of time.
     #[must_use]
-    pub fn new(chance: Chance, trace: Trace) -> Self {
+    pub(super) fn new(chance: Chance, trace: Trace) -> Self {
         Self {
             now: Instant::from_nanos(1_000_000_000),
             unix: UNIX_START,
@@ -159,23 +159,23 @@ impl Network {
 
     /// The present on both clocks.
     #[must_use]
-    pub const fn clocks(&self) -> Now {
+    pub(super) const fn clocks(&self) -> Now {
         Now { instant: self.now, unix: self.unix }
     }
 
     /// Puts something on the agenda.
-    pub fn at(&mut self, at: Instant, action: Action) {
+    pub(super) fn at(&mut self, at: Instant, action: Action) {
         self.agenda_count += 1;
         self.agenda.push(Reverse((at.max(self.now), self.agenda_count, action)));
     }
 
     /// Puts something on the agenda, some time from now.
-    pub fn after(&mut self, delay: Duration, action: Action) {
+    pub(super) fn after(&mut self, delay: Duration, action: Action) {
         self.at(self.now + delay, action);
     }
 
     /// Goes on to the next thing on the agenda.
-    pub fn next(&mut self) -> Option<Action> {
+    pub(super) fn next(&mut self) -> Option<Action> {
         let Reverse((at, _, action)) = self.agenda.pop()?;
         let elapsed_ms = at.as_millis() - self.now.as_millis();
         self.unix.0 += elapsed_ms;
@@ -186,26 +186,26 @@ impl Network {
 
     /// When the next thing is on the agenda.
     #[must_use]
-    pub fn peek(&self) -> Option<Instant> {
+    pub(super) fn peek(&self) -> Option<Instant> {
         self.agenda.peek().map(|Reverse((at, _, _))| *at)
     }
 
     /// A delay as the network and the scheduler have them: mostly short.
-    pub fn latency(&mut self) -> Duration {
+    pub(super) fn latency(&mut self) -> Duration {
         let rng = self.chance.draw(Draw::Latency);
         let max_us = if rng.u8(..16) == 0 { 20_000 } else { 800 };
         Duration::from_micros(rng.u64(1..max_us))
     }
 
     /// The client sends bytes.
-    pub fn upload(&mut self, wire: WireId, bytes: Vec<u8>, delay: Duration) {
+    pub(super) fn upload(&mut self, wire: WireId, bytes: Vec<u8>, delay: Duration) {
         self.wires[wire].uploading.push_back(bytes);
         let latency = self.latency();
         self.after(delay + latency, Action::Arrive(wire));
     }
 
     /// The client takes what there is to take. Empty if there is nothing yet.
-    pub fn download(&mut self, wire: WireId) -> Vec<u8> {
+    pub(super) fn download(&mut self, wire: WireId) -> Vec<u8> {
         let now = self.now;
         let wire = &mut self.wires[wire];
         let len = wire.tx.len().min(wire.read_max);
@@ -214,7 +214,7 @@ impl Network {
     }
 
     /// Has the client read soon, if it reads at all.
-    pub fn schedule_read(&mut self, id: WireId) {
+    pub(super) fn schedule_read(&mut self, id: WireId) {
         let latency = self.latency();
         let wire = &mut self.wires[id];
         if wire.is_reading || wire.is_vanished || wire.is_abandoned {
@@ -226,7 +226,7 @@ impl Network {
     }
 
     /// The hub's kernel takes as much of `bytes` as it has room for; `None` if the connection is no more.
-    pub fn send(&mut self, id: WireId, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn send(&mut self, id: WireId, bytes: &[u8]) -> Option<usize> {
         if self.wires[id].is_reset {
             return None;
         }
@@ -267,18 +267,18 @@ impl Network {
 
 /// How a client's end of a connection begins.
 #[derive(Clone, Copy, Debug)]
-pub struct Dial {
+pub(super) struct Dial {
     /// Who connects.
-    pub client: ClientId,
+    pub(super) client: ClientId,
     /// From where.
-    pub peer: IpAddr,
+    pub(super) peer: IpAddr,
     /// Bytes that the socket's buffers hold towards the client.
-    pub tx_capacity: usize,
+    pub(super) tx_capacity: usize,
 }
 
 impl Network {
     /// A client connects. What it sends arrives once the hub has taken the connection.
-    pub fn connect(&mut self, dial: Dial) -> WireId {
+    pub(super) fn connect(&mut self, dial: Dial) -> WireId {
         let id = self.wires.len();
         self.wires.push(Wire {
             client: dial.client,
@@ -305,7 +305,7 @@ impl Network {
     }
 
     /// The client closes its end for good.
-    pub fn abandon(&mut self, id: WireId) {
+    pub(super) fn abandon(&mut self, id: WireId) {
         let latency = self.latency();
         let wire = &mut self.wires[id];
         if !wire.is_abandoned && !wire.is_vanished {
@@ -316,13 +316,13 @@ impl Network {
     }
 
     /// The client sends its end and goes on reading.
-    pub fn half_close(&mut self, id: WireId) {
+    pub(super) fn half_close(&mut self, id: WireId) {
         let latency = self.latency();
         self.after(latency, Action::ArriveEnd(id));
     }
 
     /// The client is cut off without a word.
-    pub fn vanish(&mut self, id: WireId) {
+    pub(super) fn vanish(&mut self, id: WireId) {
         let wire = &mut self.wires[id];
         wire.is_vanished = true;
         wire.uploading.clear();
@@ -332,7 +332,7 @@ impl Network {
     }
 
     /// The connection is reset at both ends. What is on its way is lost.
-    pub fn reset(&mut self, id: WireId) {
+    pub(super) fn reset(&mut self, id: WireId) {
         let wire = &mut self.wires[id];
         wire.is_reset = true;
         wire.tx.clear();

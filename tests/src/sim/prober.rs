@@ -34,10 +34,10 @@ const REQUESTS: [(&str, &[u16], bool); 12] = [
 
 /// See the module.
 #[derive(Debug)]
-pub struct Prober {
+pub(super) struct Prober {
     me: ClientId,
     /// Its present connection.
-    pub wire: Option<WireId>,
+    pub(super) wire: Option<WireId>,
     conversation: Conversation,
     is_retired: bool,
 }
@@ -45,23 +45,23 @@ pub struct Prober {
 impl Prober {
     /// A prober that has not begun.
     #[must_use]
-    pub fn new(me: ClientId) -> Self {
+    pub(super) fn new(me: ClientId) -> Self {
         Self { me, wire: None, conversation: Conversation::default(), is_retired: false }
     }
 
     /// Asks nothing any more.
-    pub const fn retire(&mut self) {
+    pub(super) const fn retire(&mut self) {
         self.is_retired = true;
     }
 
     /// Requests without an answer, on a connection that is still there.
     #[must_use]
-    pub fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.wire.map_or(0, |_| self.conversation.outstanding())
     }
 
     /// Acts by itself.
-    pub fn act(&mut self, net: &mut Network) {
+    pub(super) fn act(&mut self, net: &mut Network) {
         if self.is_retired {
             return;
         }
@@ -89,7 +89,7 @@ impl Prober {
     }
 
     /// Reads from its present connection.
-    pub fn on_read(&mut self, bytes: &[u8]) {
+    pub(super) fn on_read(&mut self, bytes: &[u8]) {
         for said in self.conversation.read(bytes) {
             if let Said::Body(asked, head, _) = said
                 && head.status != 408
@@ -100,7 +100,7 @@ impl Prober {
     }
 
     /// Its connection has ended.
-    pub fn on_end(&mut self, wire: WireId, net: &mut Network) {
+    pub(super) fn on_end(&mut self, wire: WireId, net: &mut Network) {
         net.abandon(wire);
         self.wire = None;
     }

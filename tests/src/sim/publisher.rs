@@ -23,7 +23,7 @@ const PIPELINED_MAX: usize = 4;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Publisher {
+pub(super) struct Publisher {
     me: ClientId,
     users: usize,
     pause_max: Duration,
@@ -31,7 +31,7 @@ pub struct Publisher {
     token: Option<String>,
     token_ttl: Duration,
     /// Its present connection.
-    pub wire: Option<WireId>,
+    pub(super) wire: Option<WireId>,
     conversation: Conversation,
     /// What may be published again: events with an id of their own.
     repeatable: VecDeque<(Value, Spec)>,
@@ -40,13 +40,13 @@ pub struct Publisher {
     /// Whether it has begun a request that it never finishes.
     is_stuck: bool,
     /// Events that were acknowledged.
-    pub acknowledged: u64,
+    pub(super) acknowledged: u64,
 }
 
 impl Publisher {
     /// A publisher that pauses for at most `pause_max`.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         me: ClientId,
         users: usize,
         pause_max: Duration,
@@ -71,17 +71,17 @@ impl Publisher {
     }
 
     /// Publishes seldom.
-    pub fn calm_down(&mut self) {
+    pub(super) fn calm_down(&mut self) {
         self.pause_max = self.pause_max.max(Duration::from_secs(2));
     }
 
     /// Publishes nothing any more.
-    pub const fn retire(&mut self) {
+    pub(super) const fn retire(&mut self) {
         self.is_retired = true;
     }
 
     /// Publishes again, and often.
-    pub fn resume(&mut self, net: &mut Network) {
+    pub(super) fn resume(&mut self, net: &mut Network) {
         self.is_retired = false;
         self.pause_max = Duration::from_millis(20);
         net.after(Duration::ZERO, Action::Client(self.me));
@@ -89,12 +89,12 @@ impl Publisher {
 
     /// Requests without an answer, on a connection that is still there.
     #[must_use]
-    pub fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.wire.map_or(0, |_| self.conversation.outstanding())
     }
 
     /// Acts by itself.
-    pub fn act(&mut self, net: &mut Network) {
+    pub(super) fn act(&mut self, net: &mut Network) {
         if self.is_retired {
             return;
         }
@@ -261,7 +261,7 @@ impl Publisher {
     }
 
     /// Reads from its present connection.
-    pub fn on_read(&mut self, wire: WireId, bytes: &[u8], net: &Network, oracle: &Oracle) {
+    pub(super) fn on_read(&mut self, wire: WireId, bytes: &[u8], net: &Network, oracle: &Oracle) {
         for said in self.conversation.read(bytes) {
             if let Said::Body(Asked::Publish { specs, lines }, head, body) = said {
                 net.trace.note(format_args!("wire {wire} is answered {}", head.status));
@@ -304,7 +304,7 @@ impl Publisher {
     }
 
     /// Its connection has ended.
-    pub fn on_end(&mut self, wire: WireId, net: &mut Network) {
+    pub(super) fn on_end(&mut self, wire: WireId, net: &mut Network) {
         net.abandon(wire);
         self.wire = None;
     }

@@ -14,7 +14,7 @@ use super::sequencer::bytes_of;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Retention {
+pub(super) struct Retention {
     incarnation: u64,
     settings: HistorySettings,
     events: VecDeque<Held>,
@@ -34,26 +34,26 @@ struct Held {
 
 /// How far a shard was at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub(super) struct Mark {
     /// Everything up to here was gone.
-    pub start: u64,
+    pub(super) start: u64,
     /// Everything up to here had come.
-    pub newest: u64,
+    pub(super) newest: u64,
 }
 
 /// Where a stream must go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resumption {
+pub(super) struct Resumption {
     /// After this position.
-    pub after: u64,
+    pub(super) after: u64,
     /// Whether it must be told that something is missing.
-    pub has_gap: bool,
+    pub(super) has_gap: bool,
 }
 
 impl Retention {
     /// Of an empty log.
     #[must_use]
-    pub const fn new(incarnation: u64, settings: HistorySettings) -> Self {
+    pub(super) const fn new(incarnation: u64, settings: HistorySettings) -> Self {
         Self {
             incarnation,
             settings,
@@ -67,12 +67,12 @@ impl Retention {
 
     /// How far it is.
     #[must_use]
-    pub const fn mark(&self) -> Mark {
+    pub(super) const fn mark(&self) -> Mark {
         Mark { start: self.start, newest: self.newest }
     }
 
     /// The shard has been handed an event.
-    pub fn push(&mut self, event: &SharedEvent, now: UnixMillis) {
+    pub(super) fn push(&mut self, event: &SharedEvent, now: UnixMillis) {
         if event.ephemeral {
             return;
         }
@@ -90,7 +90,7 @@ impl Retention {
     }
 
     /// The shard has looked at the clock.
-    pub fn trim(&mut self, now: UnixMillis) {
+    pub(super) fn trim(&mut self, now: UnixMillis) {
         while let Some(&oldest) = self.events.front() {
             let age_ms = now.0.saturating_sub(oldest.sequenced.0);
             let is_within = self.events.len() <= self.settings.events
@@ -107,7 +107,7 @@ impl Retention {
 
     /// Where a stream goes on that was opened at `mark` with this `Last-Event-ID`.
     #[must_use]
-    pub fn resume(&self, last_event_id: Option<&str>, mark: Mark) -> Resumption {
+    pub(super) fn resume(&self, last_event_id: Option<&str>, mark: Mark) -> Resumption {
         let after = |after| Resumption { after, has_gap: false };
         let gap = |after| Resumption { after, has_gap: true };
         let Some(id) = last_event_id else { return after(mark.newest) };
@@ -137,7 +137,7 @@ impl Retention {
 
 /// Log and position of an id of the hub's own form, `{16 hex digits}-{decimal}[e{decimal}]`.
 #[must_use]
-pub fn own_id(id: &str) -> Option<(u64, u64)> {
+pub(super) fn own_id(id: &str) -> Option<(u64, u64)> {
     let (log, place) = id.split_at_checked(16)?;
     let place = place.strip_prefix('-')?;
     let (position, _) = place.split_once('e').unwrap_or((place, ""));

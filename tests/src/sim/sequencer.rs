@@ -18,7 +18,7 @@ const BATCH_REQUESTS_MAX: usize = 16;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Sequencer {
+pub(super) struct Sequencer {
     incarnation: Incarnation,
     newest: Position,
     ephemerals: u64,
@@ -35,7 +35,7 @@ pub struct Sequencer {
 
 /// What the sequencer hands to a shard.
 #[derive(Debug)]
-pub enum Letter {
+pub(super) enum Letter {
     /// The next event of the log, for this shard.
     Event(usize, SharedEvent),
     /// The answer to a publish.
@@ -44,15 +44,15 @@ pub enum Letter {
 
 /// What became of one batch.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(super) struct Batch {
     /// Events that have their place now, each with what the publisher handed in.
-    pub placed: Vec<(Event, SharedEvent)>,
+    pub(super) placed: Vec<(Event, SharedEvent)>,
 }
 
 impl Sequencer {
     /// A sequencer with an empty log, whose queue holds `requests_max`.
     #[must_use]
-    pub fn new(incarnation: Incarnation, retention: HistorySettings, requests_max: usize) -> Self {
+    pub(super) fn new(incarnation: Incarnation, retention: HistorySettings, requests_max: usize) -> Self {
         Self {
             incarnation,
             newest: Position(0),
@@ -68,7 +68,7 @@ impl Sequencer {
     }
 
     /// Hands in a request, or gives it back if there is no room.
-    pub fn try_send(&mut self, request: Box<PublishRequest>) -> Result<(), Box<PublishRequest>> {
+    pub(super) fn try_send(&mut self, request: Box<PublishRequest>) -> Result<(), Box<PublishRequest>> {
         if self.requests.len() == self.requests_max {
             return Err(request);
         }
@@ -78,23 +78,23 @@ impl Sequencer {
 
     /// Whether there is anything to do.
     #[must_use]
-    pub fn has_work(&self) -> bool {
+    pub(super) fn has_work(&self) -> bool {
         !self.requests.is_empty() || !self.letters.is_empty()
     }
 
     /// Whose letter is next: the sequencer waits until that shard has room.
     #[must_use]
-    pub fn next_letter(&self) -> Option<&Letter> {
+    pub(super) fn next_letter(&self) -> Option<&Letter> {
         self.letters.front()
     }
 
     /// Takes the letter out that `next_letter` showed.
-    pub fn take_letter(&mut self) -> Option<Letter> {
+    pub(super) fn take_letter(&mut self) -> Option<Letter> {
         self.letters.pop_front()
     }
 
     /// Places what waits, keeps it unless the log `fails`, and makes letters of it.
-    pub fn work(&mut self, now: UnixMillis, shards: usize, fails: bool) -> Batch {
+    pub(super) fn work(&mut self, now: UnixMillis, shards: usize, fails: bool) -> Batch {
         let mut batch = Batch::default();
         let mut answers = Vec::new();
         let count = self.requests.len().min(BATCH_REQUESTS_MAX);
@@ -192,6 +192,6 @@ impl Sequencer {
 
 /// What an event weighs in a history.
 #[must_use]
-pub fn bytes_of(event: &SharedEvent) -> usize {
+pub(super) fn bytes_of(event: &SharedEvent) -> usize {
     event.frame.bytes(Framing::Chunked).len()
 }

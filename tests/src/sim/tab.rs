@@ -15,16 +15,17 @@ use super::conversation::{Asked, Conversation, Said};
 use super::event_stream::Item;
 use super::network::{Action, ClientId, Dial, Network, WireId};
 use super::oracle::Oracle;
+use super::retention::own_id;
 
 /// The secret of the hub.
-pub const SECRET: &[u8] = b"a secret that is only ever used in simulations";
+pub(super) const SECRET: &[u8] = b"a secret that is only ever used in simulations";
 
 /// What subscribers ask for and tokens grant.
 const SELECTORS: [&str; 6] = ["news", "rooms/1", "rooms/2", "rooms/{id}", "*", "users/{user}/mail"];
 
 /// See the module.
 #[derive(Debug)]
-pub struct Tab {
+pub(super) struct Tab {
     me: ClientId,
     peer: IpAddr,
     ask: Ask,
@@ -36,7 +37,7 @@ pub struct Tab {
     /// When it comes back.
     returns: Instant,
     /// Its present connection.
-    pub wire: Option<WireId>,
+    pub(super) wire: Option<WireId>,
     asked: Instant,
     conversation: Conversation,
     /// Whether this connection has said when to come back.
@@ -50,7 +51,13 @@ pub struct Tab {
 impl Tab {
     /// A tab of one of `users` users, or of nobody.
     #[must_use]
-    pub fn new(me: ClientId, users: usize, anonymous: bool, token_ttl: Duration, net: &mut Network) -> Self {
+    pub(super) fn new(
+        me: ClientId,
+        users: usize,
+        anonymous: bool,
+        token_ttl: Duration,
+        net: &mut Network,
+    ) -> Self {
         let rng = net.chance.draw(Draw::Ask);
         let topics = (0..rng.usize(..3)).map(|_| SELECTORS[rng.usize(..SELECTORS.len())]).collect();
         let grants = (0..rng.usize(..3)).map(|_| SELECTORS[rng.usize(..SELECTORS.len())]).collect();
@@ -89,18 +96,18 @@ impl Tab {
 
     /// Whether it has a stream.
     #[must_use]
-    pub fn has_stream(&self) -> bool {
+    pub(super) fn has_stream(&self) -> bool {
         self.wire.is_some() && self.conversation.is_stream()
     }
 
     /// Never comes back again.
-    pub fn retire(&mut self) {
+    pub(super) fn retire(&mut self) {
         self.reopens = false;
         self.returns = Instant::from_nanos(u64::MAX);
     }
 
     /// Acts by itself.
-    pub fn act(&mut self, net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn act(&mut self, net: &mut Network, oracle: &mut Oracle) {
         if net.now < self.acts {
             return;
         }
@@ -163,11 +170,8 @@ impl Tab {
     }
 
     fn open(&mut self, net: &mut Network, oracle: &mut Oracle) {
+        self.misremember(net);
         let rng = net.chance.draw(Draw::Ask);
-        if rng.u8(..40) == 0 {
-            let odd = ["earliest", "nonsense", "00000000000000ff-12", "p0-1", "p1-3", "x"];
-            self.ask.last_event_id = Some(odd[rng.usize(..odd.len())].to_owned());
-        }
         let (tx_capacity, has_prelude) = ([600, 4000, 64_000][rng.usize(..3)], rng.u8(..6) == 0);
         let wire = net.connect(Dial { client: self.me, peer: self.peer, tx_capacity });
         self.wire = Some(wire);
@@ -183,6 +187,24 @@ impl Tab {
         request.extend_from_slice(&self.request(net.unix));
         oracle.on_ask(wire, Ask { at: net.now, ..self.ask.clone() });
         upload_in_pieces(wire, &request, net);
+    }
+
+    /// Now and then a cursor is not what the client was last shown.
+    fn misremember(&mut self, net: &mut Network) {
+        let rng = net.chance.draw(Draw::Ask);
+        let odd = ["earliest", "nonsense", "00000000000000ff-12", "p0-1", "p1-3", "x"];
+        match rng.u8(..40) {
+            0 => self.ask.last_event_id = Some(odd[rng.usize(..odd.len())].to_owned()),
+            // Of an event that has yet to come: as if another shard had been ahead of this one.
+            1 | 2 => {
+                let ahead = rng.u64(1..20);
+                let own = self.ask.last_event_id.as_deref().and_then(own_id);
+                if let Some((log, position)) = own {
+                    self.ask.last_event_id = Some(format!("{log:016x}-{}", position + ahead));
+                }
+            }
+            _ => {}
+        }
     }
 
     fn request(&mut self, unix: UnixMillis) -> Vec<u8> {
@@ -232,7 +254,7 @@ impl Tab {
     }
 
     /// Reads from its present connection.
-    pub fn on_read(&mut self, wire: WireId, bytes: &[u8], net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn on_read(&mut self, wire: WireId, bytes: &[u8], net: &mut Network, oracle: &mut Oracle) {
         for said in self.conversation.read(bytes) {
             match said {
                 Said::Answer(Asked::Stream, head) => self.on_head(wire, &head, net, oracle),
@@ -256,7 +278,7 @@ impl Tab {
         }
     }
 
-    fn on_head(&mut self, wire: WireId, head: &Head, net: &mut Network, oracle: &mut Oracle) {
+    fn on_head(&mut self, wire: WireId, head: &Head, net: &mut Network, oracle: &Oracle) {
         let delay = match head.status {
             200 => {
                 let is_chunked = head.fields.contains_key("transfer-encoding");
@@ -285,7 +307,7 @@ impl Tab {
     }
 
     /// Its connection has ended, by a reset or in order.
-    pub fn on_end(&mut self, wire: WireId, is_reset: bool, net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn on_end(&mut self, wire: WireId, is_reset: bool, net: &mut Network, oracle: &Oracle) {
         if !is_reset && self.conversation.is_stream() {
             oracle.on_end(wire, self.conversation.end(), net.unix_max);
         }
@@ -299,14 +321,14 @@ impl Tab {
 }
 
 /// The answer to a request has a status that is right for it.
-pub fn check_status(asked: &Asked, head: &Head) {
+pub(super) fn check_status(asked: &Asked, head: &Head) {
     if let Asked::Other { statuses, .. } = asked {
         assert!(statuses.contains(&head.status), "{asked:?} is answered with {head:?}");
     }
 }
 
 /// Sends a request at once, or in pieces. Whether all of it: after part of one nothing more can be asked.
-pub fn upload_in_pieces(wire: WireId, request: &[u8], net: &mut Network) -> bool {
+pub(super) fn upload_in_pieces(wire: WireId, request: &[u8], net: &mut Network) -> bool {
     let mut rest = request;
     let mut delay = Duration::ZERO;
     let is_unfinished = net.chance.strikes(Fault::Unfinished);

@@ -12,7 +12,7 @@ const LINES_MAX: usize = 4000;
 
 /// See the module. Clones are the same trace: it outlives a run that panics.
 #[derive(Clone, Debug, Default)]
-pub struct Trace {
+pub(super) struct Trace {
     shared: Rc<RefCell<Shared>>,
 }
 
@@ -26,14 +26,14 @@ struct Shared {
 
 impl Trace {
     /// A new step begins.
-    pub fn step(&self, now: Instant) {
+    pub(super) fn step(&self, now: Instant) {
         let mut shared = self.shared.borrow_mut();
         shared.step += 1;
         shared.now = now;
     }
 
     /// Notes what happens.
-    pub fn note(&self, what: fmt::Arguments<'_>) {
+    pub(super) fn note(&self, what: fmt::Arguments<'_>) {
         let mut shared = self.shared.borrow_mut();
         let line = format!("{:>7} {:>12} µs  {what}", shared.step, shared.now.as_nanos() / 1000);
         shared.hash = fnv(shared.hash, line.as_bytes());
@@ -44,26 +44,26 @@ impl Trace {
     }
 
     /// Notes bytes on the wire.
-    pub fn bytes(&self, bytes: &[u8]) {
+    pub(super) fn bytes(&self, bytes: &[u8]) {
         let mut shared = self.shared.borrow_mut();
         shared.hash = fnv(shared.hash, bytes);
     }
 
     /// How many steps there were.
     #[must_use]
-    pub fn steps(&self) -> u64 {
+    pub(super) fn steps(&self) -> u64 {
         self.shared.borrow().step
     }
 
     /// Of everything noted so far.
     #[must_use]
-    pub fn hash(&self) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         self.shared.borrow().hash
     }
 
     /// The last lines.
     #[must_use]
-    pub fn tail(&self) -> Vec<String> {
+    pub(super) fn tail(&self) -> Vec<String> {
         self.shared.borrow().lines.iter().cloned().collect()
     }
 }

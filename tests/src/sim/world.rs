@@ -35,7 +35,7 @@ enum Client {
 }
 
 /// See the module.
-pub struct World {
+pub(super) struct World {
     net: Network,
     hub: Hub,
     clients: Vec<Client>,
@@ -64,7 +64,7 @@ pub struct Seen {
 impl World {
     /// The world of a seed.
     #[must_use]
-    pub fn new(mut chance: Chance, scene: Option<Scene>, plant: Plant, trace: Trace) -> Self {
+    pub(super) fn new(mut chance: Chance, scene: Option<Scene>, plant: Plant, trace: Trace) -> Self {
         let scene = scene.unwrap_or_else(|| Scene::draw(&mut chance));
         let mut net = Network::new(chance, trace);
         net.trace.note(format_args!("{scene:?}"));
@@ -95,7 +95,7 @@ impl World {
     }
 
     /// Runs for so many steps with faults, then heals, and checks that everything came to its end.
-    pub fn run(mut self, steps: u64) -> Seen {
+    pub(super) fn run(mut self, steps: u64) -> Seen {
         for _ in 0..steps {
             self.step();
         }
@@ -192,7 +192,7 @@ impl World {
         self.net.trace.note(format_args!("wire {id} ends, reset: {is_reset}"));
         match &mut self.clients[client] {
             Client::Tab(tab) if tab.wire == Some(id) => {
-                tab.on_end(id, is_reset, &mut self.net, &mut self.oracle);
+                tab.on_end(id, is_reset, &mut self.net, &self.oracle);
             }
             Client::Publisher(publisher) if publisher.wire == Some(id) => publisher.on_end(id, &mut self.net),
             Client::Prober(prober) if prober.wire == Some(id) => prober.on_end(id, &mut self.net),

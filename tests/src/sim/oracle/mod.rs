@@ -4,23 +4,21 @@
 //! asked for. From these alone follows what the client must see, in which order, up to where it has read.
 //! It panics at the first thing that should not be.
 
+mod admission;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use corecast_core::engine::output::PublishAnswer;
 use corecast_core::event::{Event, SharedEvent};
-use corecast_core::settings::{PerUserPolicy, Settings};
+use corecast_core::settings::Settings;
 use corecast_core::time::{Instant, UnixMillis};
 
 use super::ask::{Ask, Owner};
-use super::chance::Fault;
 use super::event_stream::Block;
 use super::log::{Log, Placed};
 use super::network::{Network, WireId};
 use super::retention::{Mark, Retention};
-
-/// How long the `client_id` of an evicted stream is turned away (the contract says "a while").
-const EVICTED_MEMORY: Duration = Duration::from_secs(30);
 
 /// How long a stream may take to catch up with the log when nothing goes wrong.
 const CATCHING_UP: Duration = Duration::from_secs(5);
@@ -29,7 +27,7 @@ const CATCHING_UP: Duration = Duration::from_secs(5);
 const TOKEN_SLACK_MS: u64 = 100;
 
 /// See the module.
-pub struct Oracle {
+pub(super) struct Oracle {
     settings: Settings,
     /// Every log there was; the last is the present one.
     logs: Vec<Log>,
@@ -81,17 +79,17 @@ struct Stream {
 
 /// What a publisher handed in, as it is to arrive.
 #[derive(Clone, Debug)]
-pub struct Spec {
+pub(super) struct Spec {
     /// The data, unique in a run.
-    pub data: String,
+    pub(super) data: String,
     /// The publisher's own id.
-    pub id: Option<String>,
+    pub(super) id: Option<String>,
 }
 
 impl Oracle {
     /// An oracle for a hub with these settings.
     #[must_use]
-    pub const fn new(settings: Settings, has_steady_clock: bool) -> Self {
+    pub(super) const fn new(settings: Settings, has_steady_clock: bool) -> Self {
         Self {
             settings,
             has_steady_clock,
@@ -111,7 +109,7 @@ impl Oracle {
     }
 
     /// A hub has started with an empty log.
-    pub fn on_start(&mut self, incarnation: u64) {
+    pub(super) fn on_start(&mut self, incarnation: u64) {
         self.logs.push(Log::new(incarnation));
         self.is_draining = false;
         self.owners.clear();
@@ -122,17 +120,24 @@ impl Oracle {
     }
 
     /// The sequencer has kept an event.
-    pub fn on_placed(&mut self, event: &Event, shared: &SharedEvent) {
+    pub(super) fn on_placed(&mut self, event: &Event, shared: &SharedEvent) {
         self.logs.last_mut().expect("a hub has started").place(event, shared);
     }
 
     /// A client asks for a stream on this wire.
-    pub fn on_ask(&mut self, wire: WireId, ask: Ask) {
+    pub(super) fn on_ask(&mut self, wire: WireId, ask: Ask) {
         self.asks.insert(wire, ask);
     }
 
     /// The hub has opened a stream.
-    pub fn on_open(&mut self, wire: WireId, shard: usize, mark: Mark, retention: &Retention, net: &Network) {
+    pub(super) fn on_open(
+        &mut self,
+        wire: WireId,
+        shard: usize,
+        mark: Mark,
+        retention: &Retention,
+        net: &Network,
+    ) {
         let ask = self.asks.get(&wire).unwrap_or_else(|| panic!("wire {wire} never asked for a stream"));
         let resumption = retention.resume(ask.last_event_id.as_deref(), mark);
         net.trace.note(format_args!("shard {shard} wire {wire} goes on after {resumption:?} at {mark:?}"));
@@ -156,102 +161,8 @@ impl Oracle {
         self.admit(wire, net.now);
     }
 
-    /// Counts the stream under its owner, and finds out which other one has to go for it.
-    fn admit(&mut self, wire: WireId, now: Instant) {
-        let ask = &self.asks[&wire];
-        let Some(owner) = ask.owner() else { return };
-        if let Some(client) = &ask.client_id {
-            let until = self.evictions.get(&(owner.clone(), client.clone()));
-            assert!(
-                until.is_none_or(|&until| now >= until),
-                "wire {wire} has a stream although its client was evicted less than {EVICTED_MEMORY:?} ago"
-            );
-        }
-        let limits = &self.settings.limits;
-        let open = self.owners.entry(owner.clone()).or_default();
-        let same = open
-            .iter()
-            .rposition(|other| ask.client_id.is_some() && self.asks[other].client_id == ask.client_id);
-        if let Some(at) = same {
-            let replaced = open.remove(at);
-            self.evict(replaced);
-        } else if limits.per_user > 0 && open.len() >= limits.per_user as usize {
-            assert!(
-                limits.per_user_policy == PerUserPolicy::EvictOldest,
-                "wire {wire} has a stream although its user has {} of {}",
-                open.len(),
-                limits.per_user
-            );
-            let oldest = open.remove(0);
-            if let Some(client) = self.asks[&oldest].client_id.clone() {
-                let until = now + EVICTED_MEMORY;
-                self.past_evictions.insert((owner.clone(), client.clone()), until);
-                self.evictions.insert((owner.clone(), client), until);
-            }
-            self.evict(oldest);
-        }
-        self.owners.entry(owner).or_default().push(wire);
-    }
-
-    fn evict(&mut self, wire: WireId) {
-        if let Some(stream) = self.streams.get_mut(&wire) {
-            stream.evicted = Some(self.logs[stream.log].placed.len());
-        }
-    }
-
-    /// The hub has closed a connection.
-    pub fn on_close(&mut self, wire: WireId, net: &Network) {
-        let may_end = self.may_end(wire, net);
-        let Some(stream) = self.streams.get_mut(&wire) else { return };
-        assert!(may_end || stream.evicted.is_some(), "wire {wire} was well, and was closed");
-        stream.is_open = false;
-        let Some(owner) = self.asks[&wire].owner() else { return };
-        let Some(open) = self.owners.get_mut(&owner) else { return };
-        let before = open.len();
-        open.retain(|&other| other != wire);
-        if open.is_empty() && before > 0 {
-            self.owners.remove(&owner);
-            self.evictions.retain(|(of, _), _| *of != owner);
-        }
-    }
-
-    /// Whether there is anything that may end a stream which nobody evicted.
-    fn may_end(&self, wire: WireId, net: &Network) -> bool {
-        let Settings { stream, history, .. } = &self.settings;
-        let end = &net.wires[wire];
-        let client_is_well = !end.is_reset && !end.rx_end && !net.chance.has(Fault::StrayBytes);
-        let has_time = stream.max_age.is_none()
-            && (stream.idle_timeout.is_none() || stream.heartbeat.is_some())
-            && self.asks.get(&wire).is_none_or(|ask| ask.token_expires.is_none_or(|at| net.unix < at));
-        // A short history may be overtaken while a stream begins.
-        let has_history =
-            history.events >= 2000 && history.bytes >= 1 << 20 && history.age >= Duration::from_secs(3600);
-        let was_short = self.streams.get(&wire).is_some_and(|stream| stream.was_short);
-        !(client_is_well
-            && has_time
-            && has_history
-            && self.has_steady_clock
-            && !was_short
-            && !self.is_draining)
-    }
-
-    /// The hub stops: streams end.
-    pub const fn on_drain(&mut self) {
-        self.is_draining = true;
-    }
-
-    /// There are as many streams as there may be.
-    pub const fn on_full(&mut self, now: Instant) {
-        self.full = Some(now);
-    }
-
-    /// Another shard had no place for this wire.
-    pub fn on_unmoved(&mut self, wire: WireId) {
-        self.unmoved.insert(wire);
-    }
-
     /// The hub sends to this wire: only while its token is good.
-    pub fn on_sent(&self, wire: WireId, net: &Network, was_paused: bool) {
+    pub(super) fn on_sent(&self, wire: WireId, net: &Network, was_paused: bool) {
         let Some(expires) = self.asks.get(&wire).and_then(|ask| ask.token_expires) else { return };
         let is_late = net.unix.0 > expires.0 + TOKEN_SLACK_MS;
         let is_stream = self.streams.get(&wire).is_some_and(|stream| stream.is_open && !stream.was_short);
@@ -262,21 +173,21 @@ impl Oracle {
     }
 
     /// A send to this wire fell short.
-    pub fn on_short(&mut self, wire: WireId) {
+    pub(super) fn on_short(&mut self, wire: WireId) {
         if let Some(stream) = self.streams.get_mut(&wire) {
             stream.was_short = true;
         }
     }
 
     /// The sequencer answers: what it says is kept is in the log.
-    pub fn on_answer(&self, answer: &PublishAnswer) {
+    pub(super) fn on_answer(&self, answer: &PublishAnswer) {
         for id in answer.results.iter().flatten() {
             assert!(self.is_placed(id), "an answer names {id}, which no log has");
         }
     }
 
     /// A publisher was told that its event is kept.
-    pub fn on_acknowledged(&self, id: &str, spec: &Spec) {
+    pub(super) fn on_acknowledged(&self, id: &str, spec: &Spec) {
         let is_kept =
             self.logs.iter().any(|log| log.find(id).iter().any(|&at| log.placed[at].data == spec.data));
         let is_repeat = spec.id.as_deref() == Some(id) && self.is_placed(id);
@@ -291,7 +202,7 @@ impl Oracle {
     }
 
     /// A client was shown a block on this wire.
-    pub fn on_block(&mut self, wire: WireId, block: &Block, unix_max: UnixMillis) {
+    pub(super) fn on_block(&mut self, wire: WireId, block: &Block, unix_max: UnixMillis) {
         self.blocks += 1;
         let kind = block.kind.as_deref().unwrap_or("message");
         if let Some(control) = kind.strip_prefix("corecast.") {
@@ -339,7 +250,7 @@ impl Oracle {
     }
 
     /// A client was told, before anything else, when to come back if it must: each one at another time.
-    pub fn on_first_retry(&self, wire: WireId, ms: u64) {
+    pub(super) fn on_first_retry(&self, wire: WireId, ms: u64) {
         let retry_ms = self.settings.stream.retry.as_millis() as u64;
         let is_right = match self.streams.contains_key(&wire) {
             true => (retry_ms..=2 * retry_ms + 1).contains(&ms),
@@ -393,38 +304,8 @@ impl Oracle {
         }
     }
 
-    fn check_refusal(&self, wire: WireId, control: &str, block: &Block) {
-        assert!(block.retry_ms.is_some(), "corecast.{control} says when to come back");
-        assert!(block.id.is_none(), "corecast.{control} moves the cursor");
-        if control == "drain" {
-            return;
-        }
-        let (limits, asked) = (&self.settings.limits, self.asks[&wire].at);
-        let data: serde_json::Value = serde_json::from_str(&block.data).expect("the data of a limit is JSON");
-        let is_right = match data["reason"].as_str() {
-            Some("connections") => {
-                self.full.is_some_and(|full| full >= asked) || self.unmoved.contains(&wire)
-            }
-            Some("per_user") => limits.per_user > 0 && limits.per_user_policy == PerUserPolicy::RejectNewest,
-            Some("per_ip") => limits.per_ip > 0,
-            _ => false,
-        };
-        assert!(is_right, "wire {wire} was refused for no reason: {data}");
-    }
-
-    /// A client was turned away with 204: it had been evicted.
-    pub fn on_turned_away(&self, wire: WireId, asked: Instant) {
-        let ask = &self.asks[&wire];
-        let key = ask.owner().zip(ask.client_id.clone());
-        let until = key.and_then(|key| self.past_evictions.get(&key));
-        assert!(
-            until.is_some_and(|&until| until > asked),
-            "wire {wire} was turned away, but its client was not evicted"
-        );
-    }
-
     /// A client has read the end of a stream; `clean` as its framing tells it, if it can.
-    pub fn on_end(&self, wire: WireId, clean: Option<bool>, unix_max: UnixMillis) {
+    pub(super) fn on_end(&self, wire: WireId, clean: Option<bool>, unix_max: UnixMillis) {
         let Some(stream) = self.streams.get(&wire) else {
             assert!(clean != Some(true), "a refusal of wire {wire} ends cleanly: it would not come back");
             return;
@@ -443,7 +324,7 @@ impl Oracle {
 
     /// Whether some open stream is to see this event.
     #[must_use]
-    pub fn is_awaited(&self, event: &SharedEvent) -> bool {
+    pub(super) fn is_awaited(&self, event: &SharedEvent) -> bool {
         let open = self.streams.iter().filter(|(_, stream)| stream.is_open);
         open.filter(|(wire, _)| self.asks[wire].is_audience(&event.audience, event.private)).count() > 0
     }
@@ -452,7 +333,7 @@ impl Oracle {
     ///
     /// Whether that could be told: a stream that has only just been opened may still be catching up.
     #[must_use]
-    pub fn check_caught_up(&self, wire: WireId, net: &Network) -> bool {
+    pub(super) fn check_caught_up(&self, wire: WireId, net: &Network) -> bool {
         let is_due = |stream: &&Stream| {
             stream.is_open && stream.evicted.is_none() && net.now.since(stream.opened) >= CATCHING_UP
         };
@@ -471,19 +352,19 @@ impl Oracle {
     }
 
     /// From here on nothing goes wrong.
-    pub const fn on_healed(&mut self) {
+    pub(super) const fn on_healed(&mut self) {
         self.is_healed = true;
     }
 
     /// Blocks that clients were shown, and gaps among them.
     #[must_use]
-    pub const fn shown(&self) -> (u64, u64) {
+    pub(super) const fn shown(&self) -> (u64, u64) {
         (self.blocks, self.gaps)
     }
 
     /// Events that were kept or sent.
     #[must_use]
-    pub fn placed(&self) -> usize {
+    pub(super) fn placed(&self) -> usize {
         self.logs.iter().map(|log| log.placed.len()).sum()
     }
 }
