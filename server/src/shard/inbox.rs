@@ -3,7 +3,7 @@
 //! Two queues, since a shard whose fan-out is behind stops taking events but goes on taking mail.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use corecast_core::auth::Keys;
 use corecast_core::engine::output::PublishAnswer;
@@ -65,6 +65,7 @@ struct Shared {
     room: AtomicU32,
     /// Requests that a draining shard has yet to finish; `NOT_DRAINING` before.
     unfinished: AtomicU32,
+    closed: AtomicBool,
 }
 
 /// Before a shard has heard that the hub stops.
@@ -81,8 +82,18 @@ impl Inbox {
             wake,
             room: AtomicU32::new(UNKNOWN_ROOM),
             unfinished: AtomicU32::new(NOT_DRAINING),
+            closed: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// The shard has ended: what is handed in from now on has nobody left to reach, and must not be waited for.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Relaxed)
     }
 
     /// Hands in an event; gives it back if there is no room.
@@ -90,6 +101,9 @@ impl Inbox {
     /// # Errors
     /// The event, to be tried again once the shard has turned.
     pub fn try_send_event(&self, event: SharedEvent) -> Result<(), SharedEvent> {
+        if self.is_closed() {
+            return Ok(());
+        }
         let sent = self.shared.events.push(event);
         self.ring();
         sent
@@ -100,6 +114,9 @@ impl Inbox {
     /// # Errors
     /// The letter.
     pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
+        if self.is_closed() {
+            return Ok(());
+        }
         let sent = self.shared.mail.push(mail);
         self.ring();
         sent
@@ -167,5 +184,18 @@ impl Inbox {
         if self.shared.bell.must_wake() {
             self.shared.wake.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_shard_that_has_ended() {
+        let inbox = Inbox::new(Wake::new().unwrap());
+        while inbox.try_send(Mail::Drain).is_ok() {}
+        inbox.close();
+        assert!(inbox.try_send(Mail::Drain).is_ok());
     }
 }

@@ -97,6 +97,7 @@ impl UringDriver {
         while !self.shard.engine.is_drained() {
             self.turn();
         }
+        self.shard.inbox.close();
         self.show();
     }
 
