@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use corecast_core::engine::Engine;
 use corecast_core::engine::output::ShardId;
-use corecast_core::event::SharedEvent;
 
 use crate::clock::Clock;
 use crate::sequencer::SequencerQueue;
@@ -50,7 +49,6 @@ impl Shard {
                 return;
             }
             let Some(event) = self.inbox.next_event() else { return };
-            let event: SharedEvent = event;
             self.engine.handle_event(event);
         }
     }
