@@ -70,7 +70,7 @@ impl World {
         net.trace.note(format_args!("{scene:?}"));
         let faults: Vec<_> = net.chance.faults().collect();
         net.trace.note(format_args!("{faults:?}"));
-        let mut oracle = Oracle::new(scene.settings.clone(), !net.chance.has(Fault::ClockJump));
+        let mut oracle = Oracle::new(scene.settings.clone(), &net.chance);
         let hub = Hub::new(scene.clone(), plant, &mut net, &mut oracle);
         let mut clients = Vec::new();
         for _ in 0..scene.tabs {
@@ -129,7 +129,7 @@ impl World {
             Action::ArriveEnd(wire) => self.arrive_end(wire),
             Action::GiveUp(wire) => self.give_up(wire),
             Action::Chaos => self.strike(),
-            Action::Stop => self.hub.stop(&mut self.net),
+            Action::Stop => self.hub.stop(&mut self.net, &mut self.oracle),
             Action::Start => {
                 if !self.hub.is_up() {
                     self.hub.start(&mut self.net, &mut self.oracle);

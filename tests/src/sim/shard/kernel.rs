@@ -107,6 +107,7 @@ impl Shard {
     }
 
     fn seat_wire(&mut self, id: ConnectionId, wire: WireId, net: &mut Network) {
+        assert!(self.former.get(&id.index) != Some(&id), "{id:?} names a former owner of its slot as well");
         net.wires[wire].place = Place::Slot(self.number, id);
         let seat = Seat {
             id,
@@ -124,6 +125,7 @@ impl Shard {
     pub(super) fn release(&mut self, id: ConnectionId, net: &mut Network) {
         self.engine.handle_closed(id);
         self.seats[id.index as usize] = None;
+        self.former.insert(id.index, id);
         self.free.push(id.index);
         if net.chance.strikes(Fault::StaleNotice) {
             let rng = net.chance.of(Fault::StaleNotice);

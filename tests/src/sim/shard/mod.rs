@@ -8,7 +8,7 @@ mod checks;
 mod kernel;
 mod planted;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use corecast_core::connection::ConnectionId;
@@ -58,6 +58,8 @@ pub(super) struct Shard {
     ends_streams: bool,
     /// Closed in this turn, and reported at its end.
     closed: Vec<ConnectionId>,
+    /// The last owner of each slot.
+    former: BTreeMap<u32, ConnectionId>,
 }
 
 /// What a turn hands to others.
@@ -122,6 +124,7 @@ impl Shard {
             is_closed: false,
             ends_streams: false,
             closed: Vec::new(),
+            former: BTreeMap::new(),
         }
     }
 
