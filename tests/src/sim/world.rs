@@ -21,6 +21,9 @@ const RECOVERY: Duration = Duration::from_secs(150);
 /// How long it then takes at most until everything has arrived.
 const QUIET: Duration = Duration::from_secs(20);
 
+/// How long publishers have been at it again when the hub is told to stop.
+const BUSY: Duration = Duration::from_millis(200);
+
 /// Over which time clients are asked to come back at the end.
 const DRAIN_OVER: Duration = Duration::from_secs(5);
 
@@ -336,6 +339,7 @@ impl World {
                 Client::Prober(_) => {}
             }
         }
+        self.run_for(BUSY);
         self.hub.drain(DRAIN_OVER, &mut self.net, &mut self.oracle);
         let until = self.net.now + DRAINED;
         while !self.hub.is_drained() && self.net.peek().is_some_and(|at| at <= until) {
