@@ -99,7 +99,6 @@ impl Conversation {
         if head.status == 100 {
             return;
         }
-        // What comes when a request was not complete in time answers what was last begun.
         let asked =
             self.asked.pop_front().unwrap_or_else(|| panic!("an answer that nobody asked for: {head:?}"));
         let media = head.fields.get("content-type").map_or("", String::as_str);

@@ -158,12 +158,15 @@ impl Hub {
     }
 
     /// Ends streams once every request is answered, or patience is over.
-    pub(super) fn stop(&mut self, net: &mut Network) {
+    pub(super) fn stop(&mut self, net: &mut Network, oracle: &mut Oracle) {
         let Some(patience) = self.stops else { return };
         let unfinished: u32 = self.shards.iter().map(|shard| shard.engine.unfinished_requests()).sum();
         let all_draining = self.shards.iter().all(|shard| shard.engine.is_draining());
         if net.now < patience && (unfinished > 0 || !all_draining) {
             return net.after(STOP_STEP, Action::Stop);
+        }
+        if unfinished > 0 || !all_draining {
+            oracle.on_impatient();
         }
         for shard in &mut self.shards {
             shard.on_end_streams(net);

@@ -83,7 +83,7 @@ impl Publisher {
     /// Publishes again, and often.
     pub(super) fn resume(&mut self, net: &mut Network) {
         self.is_retired = false;
-        self.pause_max = Duration::from_millis(20);
+        self.pause_max = Duration::from_millis(5);
         net.after(Duration::ZERO, Action::Client(self.me));
     }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use corecast_core::time::Instant;
 
 /// Lines that are kept for reading.
-const LINES_MAX: usize = 4000;
+const LINES_MAX: usize = 1000;
 
 /// See the module. Clones are the same trace: it outlives a run that panics.
 #[derive(Clone, Debug, Default)]

@@ -21,6 +21,9 @@ const RECOVERY: Duration = Duration::from_secs(150);
 /// How long it then takes at most until everything has arrived.
 const QUIET: Duration = Duration::from_secs(20);
 
+/// How long publishers have been at it again when the hub is told to stop.
+const BUSY: Duration = Duration::from_millis(200);
+
 /// Over which time clients are asked to come back at the end.
 const DRAIN_OVER: Duration = Duration::from_secs(5);
 
@@ -70,7 +73,7 @@ impl World {
         net.trace.note(format_args!("{scene:?}"));
         let faults: Vec<_> = net.chance.faults().collect();
         net.trace.note(format_args!("{faults:?}"));
-        let mut oracle = Oracle::new(scene.settings.clone(), !net.chance.has(Fault::ClockJump));
+        let mut oracle = Oracle::new(scene.settings.clone(), &net.chance);
         let hub = Hub::new(scene.clone(), plant, &mut net, &mut oracle);
         let mut clients = Vec::new();
         for _ in 0..scene.tabs {
@@ -129,7 +132,7 @@ impl World {
             Action::ArriveEnd(wire) => self.arrive_end(wire),
             Action::GiveUp(wire) => self.give_up(wire),
             Action::Chaos => self.strike(),
-            Action::Stop => self.hub.stop(&mut self.net),
+            Action::Stop => self.hub.stop(&mut self.net, &mut self.oracle),
             Action::Start => {
                 if !self.hub.is_up() {
                     self.hub.start(&mut self.net, &mut self.oracle);
@@ -336,6 +339,7 @@ impl World {
                 Client::Prober(_) => {}
             }
         }
+        self.run_for(BUSY);
         self.hub.drain(DRAIN_OVER, &mut self.net, &mut self.oracle);
         let until = self.net.now + DRAINED;
         while !self.hub.is_drained() && self.net.peek().is_some_and(|at| at <= until) {

@@ -43,7 +43,7 @@ impl Oracle {
             let oldest = open.remove(0);
             if let Some(client) = self.asks[&oldest].client_id.clone() {
                 let until = now + EVICTED_MEMORY;
-                self.past_evictions.insert((owner.clone(), client.clone()), until);
+                self.past_evictions.insert((owner.clone(), client.clone()), (until, None));
                 self.evictions.insert((owner.clone(), client), until);
             }
             self.evict(oldest);
@@ -69,7 +69,10 @@ impl Oracle {
         open.retain(|&other| other != wire);
         if open.is_empty() && before > 0 {
             self.owners.remove(&owner);
+            // Nobody is in the way of those whom they replaced.
             self.evictions.retain(|(of, _), _| *of != owner);
+            let forgotten = self.past_evictions.iter_mut().filter(|((of, _), _)| *of == owner);
+            forgotten.for_each(|(_, (_, at))| *at = at.or(Some(net.now)));
         }
     }
 
@@ -96,6 +99,11 @@ impl Oracle {
     /// The hub stops: streams end.
     pub(in crate::sim) const fn on_drain(&mut self) {
         self.is_draining = true;
+    }
+
+    /// The hub ends streams although requests are not answered.
+    pub(in crate::sim) const fn on_impatient(&mut self) {
+        self.is_impatient = true;
     }
 
     /// There are as many streams as there may be.
@@ -131,9 +139,9 @@ impl Oracle {
     pub(in crate::sim) fn on_turned_away(&self, wire: WireId, asked: Instant) {
         let ask = &self.asks[&wire];
         let key = ask.owner().zip(ask.client_id.clone());
-        let until = key.and_then(|key| self.past_evictions.get(&key));
+        let eviction = key.and_then(|key| self.past_evictions.get(&key));
         assert!(
-            until.is_some_and(|&until| until > asked),
+            eviction.is_some_and(|&(until, forgotten)| asked < forgotten.unwrap_or(until).min(until)),
             "wire {wire} was turned away, but its client was not evicted"
         );
     }

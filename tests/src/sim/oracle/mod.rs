@@ -15,6 +15,7 @@ use corecast_core::settings::Settings;
 use corecast_core::time::{Instant, UnixMillis};
 
 use super::ask::{Ask, Owner};
+use super::chance::{Chance, Fault};
 use super::event_stream::Block;
 use super::log::{Log, Placed};
 use super::network::{Network, WireId};
@@ -37,12 +38,15 @@ pub(super) struct Oracle {
     owners: BTreeMap<Owner, Vec<WireId>>,
     /// Evicted clients, and until when they stay away.
     evictions: BTreeMap<(Owner, String), Instant>,
-    /// The same, those included that were forgotten since.
-    past_evictions: BTreeMap<(Owner, String), Instant>,
+    /// The same, and when they were forgotten before their time.
+    past_evictions: BTreeMap<(Owner, String), (Instant, Option<Instant>)>,
     /// Whether the wall clock never jumps in this run.
     has_steady_clock: bool,
+    /// Whether shards and sequencer always run in this run.
+    has_steady_threads: bool,
     is_draining: bool,
-    is_healed: bool,
+    /// Whether the hub ended streams before all requests were answered.
+    is_impatient: bool,
     /// When there were last as many streams as there may be.
     full: Option<Instant>,
     /// Wires that another shard had no place for.
@@ -89,12 +93,14 @@ pub(super) struct Spec {
 impl Oracle {
     /// An oracle for a hub with these settings.
     #[must_use]
-    pub(super) const fn new(settings: Settings, has_steady_clock: bool) -> Self {
+    pub(super) fn new(settings: Settings, chance: &Chance) -> Self {
+        let pauses = [Fault::ShardPause, Fault::SequencerPause];
         Self {
             settings,
-            has_steady_clock,
+            has_steady_clock: !chance.has(Fault::ClockJump),
+            has_steady_threads: !pauses.into_iter().any(|pause| chance.has(pause)),
             is_draining: false,
-            is_healed: false,
+            is_impatient: false,
             full: None,
             unmoved: BTreeSet::new(),
             logs: Vec::new(),
@@ -112,6 +118,7 @@ impl Oracle {
     pub(super) fn on_start(&mut self, incarnation: u64) {
         self.logs.push(Log::new(incarnation));
         self.is_draining = false;
+        self.is_impatient = false;
         self.owners.clear();
         self.evictions.clear();
         for stream in self.streams.values_mut() {
@@ -313,7 +320,7 @@ impl Oracle {
         if stream.evicted.is_some() && !stream.was_short {
             assert!(stream.seen_evicted, "wire {wire} was evicted and not told so");
         }
-        if stream.is_drained && self.is_healed && !stream.was_short {
+        if stream.is_drained && self.has_steady_threads && !self.is_impatient && !stream.was_short {
             // Whatever was acknowledged before the goodbye was shown before it.
             self.check_shown(wire, stream, unix_max);
         }
@@ -353,7 +360,7 @@ impl Oracle {
 
     /// From here on nothing goes wrong.
     pub(super) const fn on_healed(&mut self) {
-        self.is_healed = true;
+        self.has_steady_threads = true;
     }
 
     /// Blocks that clients were shown, and gaps among them.

@@ -107,6 +107,7 @@ impl Shard {
     }
 
     fn seat_wire(&mut self, id: ConnectionId, wire: WireId, net: &mut Network) {
+        assert!(self.former.get(&id.index) != Some(&id), "{id:?} names a former owner of its slot as well");
         net.wires[wire].place = Place::Slot(self.number, id);
         let seat = Seat {
             id,
@@ -124,6 +125,7 @@ impl Shard {
     pub(super) fn release(&mut self, id: ConnectionId, net: &mut Network) {
         self.engine.handle_closed(id);
         self.seats[id.index as usize] = None;
+        self.former.insert(id.index, id);
         self.free.push(id.index);
         if net.chance.strikes(Fault::StaleNotice) {
             let rng = net.chance.of(Fault::StaleNotice);
@@ -228,20 +230,16 @@ impl Shard {
     }
 
     pub(super) fn schedule(&mut self, net: &mut Network) {
-        let soon = net.now + Duration::from_micros(20);
-        if self.engine.has_work() {
-            return self.wake_at(soon, net);
-        }
-        if !self.events.is_empty() && self.engine.wants_event() {
-            self.wake_at(soon, net);
+        if self.engine.has_work() || (!self.events.is_empty() && self.engine.wants_event()) {
+            return self.wake_at(self.busy_until, net);
         }
         if self.plant != Plant::OversleepTimers
             && let Some(at) = self.engine.poll_timeout()
         {
-            self.wake_at(at.max(soon), net);
+            self.wake_at(at, net);
         }
         if let Some(at) = self.notices.iter().map(|(at, _)| *at).min() {
-            self.wake_at(at.max(soon), net);
+            self.wake_at(at, net);
         }
     }
 
@@ -276,7 +274,7 @@ impl Shard {
     }
 
     pub(super) fn wake_at(&mut self, at: Instant, net: &mut Network) {
-        let at = if net.now < self.paused_until { at.max(self.paused_until) } else { at };
+        let at = at.max(self.busy_until).max(self.paused_until);
         if self.wake.is_none_or(|wake| at < wake) {
             self.wake = Some(at);
             net.at(at, Action::Turn(self.number));

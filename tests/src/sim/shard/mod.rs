@@ -8,7 +8,7 @@ mod checks;
 mod kernel;
 mod planted;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use corecast_core::connection::ConnectionId;
@@ -26,6 +26,10 @@ use super::plant::Plant;
 use super::retention::{Mark, Retention};
 use kernel::{Notice, Seat};
 
+/// What a turn costs, and each send in it (io-uring.md §5.5).
+const TURN_COST: Duration = Duration::from_micros(20);
+const SEND_COST: Duration = Duration::from_micros(5);
+
 /// One shard: an engine and what its driver knows.
 pub(super) struct Shard {
     number: usize,
@@ -42,6 +46,8 @@ pub(super) struct Shard {
     events_max: usize,
     /// The turn on the agenda that counts.
     wake: Option<Instant>,
+    /// The end of the last turn: sends take time.
+    busy_until: Instant,
     /// The end of the last time that this shard did not run.
     paused_until: Instant,
     retention: Retention,
@@ -58,6 +64,8 @@ pub(super) struct Shard {
     ends_streams: bool,
     /// Closed in this turn, and reported at its end.
     closed: Vec<ConnectionId>,
+    /// The last owner of each slot.
+    former: BTreeMap<u32, ConnectionId>,
 }
 
 /// What a turn hands to others.
@@ -112,6 +120,7 @@ impl Shard {
             events: VecDeque::new(),
             events_max: options.events_max,
             wake: None,
+            busy_until: Instant::ZERO,
             paused_until: Instant::ZERO,
             retention: options.retention,
             streams_opened: 0,
@@ -122,6 +131,7 @@ impl Shard {
             is_closed: false,
             ends_streams: false,
             closed: Vec::new(),
+            former: BTreeMap::new(),
         }
     }
 
@@ -223,6 +233,7 @@ impl Shard {
             self.perform(output, net, oracle, &mut sends, &mut posts);
         }
         // Step 4.
+        self.busy_until = net.now + TURN_COST + SEND_COST * sends.len() as u32;
         for (to, buffer) in sends {
             self.send(to, buffer, net, oracle);
         }
