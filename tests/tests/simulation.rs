@@ -82,7 +82,11 @@ fn the_oracle_notices_what_must_not_be() {
             ],
         ),
         (Plant::AnswerNever, &[], &["without an answer", "that a drain left"]),
-        (Plant::OversleepTimers, &[], &["is silent for", "was silent for", "took nothing for"]),
+        (
+            Plant::OversleepTimers,
+            &[],
+            &["is silent for", "was silent for", "took nothing for", "that a drain left"],
+        ),
         (
             Plant::ForgetWritable,
             &[(Fault::ShortSend, 0.1)],
