@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::thread::Thread;
-use std::time::Duration;
 
 use corecast_core::engine::output::{PublishAnswer, PublishRequest, Refused};
 use corecast_core::event::{Event, SequencedEvent, SharedEvent};
@@ -18,7 +17,7 @@ use crossbeam_queue::ArrayQueue;
 use crate::clock;
 use crate::log::Log;
 use crate::shard::bell::Bell;
-use crate::shard::inbox::{Inbox, Mail};
+use crate::shard::inbox::{Inbox, Mail, hand_in};
 
 /// Publishes that wait for the sequencer. Beyond it publishers are told to come back: 503. 32 B each, and the
 /// events of their requests, each at most `limits.event_bytes`.
@@ -27,9 +26,6 @@ pub const REQUESTS_MAX: usize = 4096;
 /// Requests that are kept by one append: enough that a log which syncs is shared by many, few enough that the first
 /// does not wait for long.
 const BATCH_REQUESTS_MAX: usize = 256;
-
-/// How long the sequencer looks away when a shard has no room: it has been woken, and a turn takes this long.
-const ROOM_WAIT: Duration = Duration::from_micros(50);
 
 /// Where shards hand in what is published. All clones are the same queue.
 #[derive(Clone)]
@@ -233,16 +229,4 @@ impl<L: Log> Sequencer<L> {
 fn not_kept(answer: PublishAnswer) -> PublishAnswer {
     let results = answer.results.into_iter().map(|result| result.and(Err(Refused::not_kept()))).collect();
     PublishAnswer { to: answer.to, results }
-}
-
-/// Hands `thing` in, waiting for room: an event that has been kept, or an answer, is never dropped. While this waits
-/// the sequencer's own queue fills, and publishers are held back.
-fn hand_in<T>(thing: T, mut try_send: impl FnMut(T) -> Result<(), T>) {
-    let mut waiting = Some(thing);
-    while let Some(thing) = waiting.take() {
-        if let Err(thing) = try_send(thing) {
-            waiting = Some(thing);
-            std::thread::park_timeout(ROOM_WAIT);
-        }
-    }
 }

@@ -168,6 +168,12 @@ impl Engine {
         }
     }
 
+    /// A live stream goes on from history: something of its own goes out first.
+    pub(super) fn fall_behind(&mut self, index: u32) {
+        let cursor = self.first_pending(index).unwrap_or_else(|| self.history.newest().next());
+        self.leave_live(index, cursor);
+    }
+
     fn move_cursor(&mut self, index: u32, cursor: Position) {
         let Some(stream) = self.stream_mut(index) else { return };
         if let Some(old) = stream.cursor.replace(cursor) {

@@ -4,9 +4,8 @@ use crate::auth::Authorized;
 use crate::connection::state::State;
 use crate::event::{Audience, Event};
 use crate::http::credentials::TOKEN_COOKIE;
-use crate::http::publish::{self, Field, MediaType, PublishError, Published};
+use crate::http::publish::{self, MediaType, PublishError, Published};
 use crate::http::{Challenge, Credentials, Excerpt, Request, Response, Status, query, response};
-use crate::id::EventId;
 
 use super::Engine;
 use super::output::{Output, PublishAnswer, PublishRequest, PublisherId, Refused};
@@ -71,27 +70,17 @@ impl Engine {
         let parsed = MediaType::parse(request.content_type())
             .and_then(|media| publish::parse(media, request.query(), body, event_bytes));
         let (events, lines) = match parsed {
-            Ok(Published::One(event)) => match self.check_event(event, authorized) {
+            Ok(Published::One(event)) => match check_grants(event, authorized) {
                 Ok(event) => (vec![Ok(event)], false),
                 Err(refused) => return self.reject_publish(index, &request, forbidden(refused)),
             },
             Ok(Published::Lines(lines)) => {
-                let events = lines.map(|line| self.check_event(line.map_err(refused)?, authorized));
+                let events = lines.map(|line| check_grants(line.map_err(refused)?, authorized));
                 (events.collect(), true)
             }
             Err(error) => return self.reject_publish(index, &request, rejection(error)),
         };
         self.send_to_sequencer(index, Posted { request, lines }, events);
-    }
-
-    /// What only the engine knows of an event: whether the bearer may publish it, and which ids are this log's own.
-    fn check_event(&self, event: Event, authorized: &Authorized) -> Result<Event, Refused> {
-        let id = event.id.as_deref().and_then(EventId::parse);
-        if id.is_some_and(|id| id.incarnation == self.incarnation) {
-            // Whoever saw it would resume from a place of the publisher's choosing.
-            return Err(refused(PublishError::Reserved(Field::Id)));
-        }
-        check_grants(event, authorized)
     }
 
     fn send_to_sequencer(&mut self, index: u32, posted: Posted, events: Vec<Result<Event, Refused>>) {

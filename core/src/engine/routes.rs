@@ -7,6 +7,8 @@ use crate::connection::state::State;
 use crate::http::head::BodyLength;
 use crate::http::{Cors, Method, Request, Response, Status, StreamHead};
 
+use crate::settings::CorsSettings;
+
 use super::Engine;
 
 const READ: &str = "GET, HEAD, OPTIONS";
@@ -63,11 +65,8 @@ impl Engine {
 
     /// Answers a request that has been read whole, with what pages of its origin may read.
     pub(super) fn reply(&mut self, index: u32, request: &Request, response: Response<'static>) {
-        let settings = Arc::clone(&self.cors);
-        let response: Response<'_> = response;
-        let response =
-            response.cors(Cors::of(&settings, request.origin())).to_head(request.method == Method::Head);
-        self.answer(index, &response);
+        let cors = Arc::clone(&self.cors);
+        self.answer(index, &dressed(&cors, request, response));
     }
 
     /// Answers a request without having read its body, if it has one.
@@ -75,11 +74,8 @@ impl Engine {
         if !has_body(request) {
             return self.reply(index, request, response);
         }
-        let settings = Arc::clone(&self.cors);
-        let response: Response<'_> = response;
-        let response =
-            response.cors(Cors::of(&settings, request.origin())).to_head(request.method == Method::Head);
-        self.answer_and_end(index, &response, CloseReason::Done);
+        let cors = Arc::clone(&self.cors);
+        self.answer_and_end(index, &dressed(&cors, request, response), CloseReason::Done);
     }
 
     fn answer_not_found(&mut self, index: u32, request: &Request) {
@@ -137,6 +133,11 @@ impl Engine {
         let page = self.page.clone().unwrap_or_default();
         self.reply_unread(index, request, Response::html(Status::Ok, &page[..]));
     }
+}
+
+/// With what pages of the request's origin may read, and without a body for `HEAD`.
+fn dressed<'a>(settings: &CorsSettings, request: &'a Request, response: Response<'a>) -> Response<'a> {
+    response.cors(Cors::of(settings, request.origin())).to_head(request.method == Method::Head)
 }
 
 /// A body that nobody reads would be taken for the next request.

@@ -109,8 +109,7 @@ impl Engine {
         // None of it out means nothing is owed: the silence of a full socket is the peer's own.
         let rest = if taken == 0 { Bytes::new() } else { bytes.slice(taken..) };
         if stream.cursor.is_none() {
-            let cursor = self.first_pending(index).unwrap_or_else(|| self.history.newest().next());
-            self.leave_live(index, cursor);
+            self.fall_behind(index);
         }
         self.block(index, rest, Then::Feed);
     }
@@ -125,8 +124,7 @@ impl Engine {
         let bytes = control::expiring(stream.framing, left_ms.div_ceil(1000), retry);
         // An own piece among the events: the stream is fed from history until it is out.
         if stream.cursor.is_none() {
-            let cursor = self.first_pending(index).unwrap_or_else(|| self.history.newest().next());
-            self.leave_live(index, cursor);
+            self.fall_behind(index);
         }
         self.begin_outgoing(index, bytes, Then::Feed);
     }

@@ -2,7 +2,6 @@
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bytes::Bytes;
 use corecast_core::auth::Verifier;
@@ -23,11 +22,8 @@ use crate::driver::uring::{ACCEPTS, UringDriver};
 use crate::log::{Log, MemoryLog};
 use crate::sequencer::{Sequencer, SequencerQueue};
 use crate::shard::Shard;
-use crate::shard::inbox::{Inbox, Mail};
+use crate::shard::inbox::{Inbox, Mail, hand_in};
 use crate::shard::stats::Stats;
-
-/// How long a letter to a shard is held back while its inbox is full: it has been woken, and a turn takes this long.
-const ROOM_WAIT: Duration = Duration::from_micros(50);
 
 /// What all shards are made from.
 pub(super) struct ShardParts<'a> {
@@ -99,11 +95,7 @@ impl Threads {
 /// Sends the same letter to every shard, waiting for room.
 pub(super) fn send_to_all(inboxes: &[Inbox], letter: impl Fn() -> Mail) {
     for inbox in inboxes {
-        let mut waiting = inbox.try_send(letter()).err();
-        while let Some(letter) = waiting {
-            std::thread::park_timeout(ROOM_WAIT);
-            waiting = inbox.try_send(letter).err();
-        }
+        hand_in(letter(), |letter| inbox.try_send(letter));
     }
 }
 

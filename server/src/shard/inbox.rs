@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use corecast_core::auth::Keys;
 use corecast_core::engine::output::PublishAnswer;
@@ -25,6 +26,9 @@ const UNKNOWN_ROOM: u32 = u32::MAX;
 
 /// Moves that may be under way when a shard says that it has room.
 const ROOM_MARGIN: u32 = 64;
+
+/// How long a sender looks away when a shard has no room: it has been woken, and a turn takes this long.
+const ROOM_WAIT: Duration = Duration::from_micros(50);
 
 /// A letter to a shard.
 pub enum Mail {
@@ -184,6 +188,16 @@ impl Inbox {
         if self.shared.bell.must_wake() {
             self.shared.wake.wake();
         }
+    }
+}
+
+/// Hands `thing` in, waiting for room: an event that has been kept, or an answer, is never dropped. While the sequencer
+/// waits its own queue fills, and publishers are held back.
+pub fn hand_in<T>(thing: T, mut try_send: impl FnMut(T) -> Result<(), T>) {
+    let mut waiting = try_send(thing).err();
+    while let Some(thing) = waiting {
+        std::thread::park_timeout(ROOM_WAIT);
+        waiting = try_send(thing).err();
     }
 }
 

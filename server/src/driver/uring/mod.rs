@@ -252,11 +252,11 @@ impl UringDriver {
         if !self.slots.arm(id, what) {
             return;
         }
-        let (operation, interest) = match what {
-            Armed::Readable => (Operation::Readable, Interest::Readable),
-            Armed::Writable => (Operation::Writable, Interest::Writable),
+        let interest = match what {
+            Armed::Readable => Interest::Readable,
+            Armed::Writable => Interest::Writable,
         };
-        self.ring.poll(Slot(id.index), interest, token(operation, id));
+        self.ring.poll(Slot(id.index), interest, token(what.operation(), id));
     }
 
     fn submit_sends(&mut self) {
@@ -285,11 +285,7 @@ impl UringDriver {
             self.ring.receive_all(named, |_, _| {});
             for &id in &self.to_close {
                 for armed in self.slots.armed(id) {
-                    let operation = match armed {
-                        Armed::Readable => Operation::Readable,
-                        Armed::Writable => Operation::Writable,
-                    };
-                    self.ring.cancel(token(operation, id));
+                    self.ring.cancel(token(armed.operation(), id));
                 }
                 if self.shard.engine.is_cut(id) {
                     self.ring.reset_on_close(Slot(id.index));

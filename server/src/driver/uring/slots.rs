@@ -2,11 +2,23 @@
 
 use corecast_core::connection::ConnectionId;
 
+use super::token::Operation;
+
 /// A kind of poll. `Readable` also serves idle streams: of them, only the end is ever readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Armed {
     Readable = 1,
     Writable = 2,
+}
+
+impl Armed {
+    /// What its token says.
+    pub(super) const fn operation(self) -> Operation {
+        match self {
+            Self::Readable => Operation::Readable,
+            Self::Writable => Operation::Writable,
+        }
+    }
 }
 
 const KINDS: [Armed; 2] = [Armed::Readable, Armed::Writable];
