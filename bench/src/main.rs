@@ -1,0 +1,6 @@
+#![forbid(unsafe_code)]
+//! `corecast-bench`: see the library.
+
+use corecast_bench as _;
+
+fn main() {}
