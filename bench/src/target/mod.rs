@@ -3,10 +3,37 @@
 //! Not here: the load on them. A target only says which bytes to send; it never sends them.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+pub mod check;
+mod corecast;
+mod kernel_memory;
+mod launch;
 mod process;
+mod request;
 
+pub use kernel_memory::KernelMemory;
 pub use process::ProcessTree;
+
+/// The servers that can be measured, in the order of tables.
+pub const NAMES: [&str; 1] = ["corecast"];
+
+/// Where programs are that are not where they are usually built or installed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// The hub; else the one that was built beside this program.
+    #[arg(long, value_name = "PATH", env = "CORECAST_BIN")]
+    pub corecast: Option<PathBuf>,
+}
+
+/// The target of that name, one of [`NAMES`].
+#[must_use]
+pub fn by_name(name: &str, options: &Options) -> Option<Box<dyn Target>> {
+    match name {
+        "corecast" => Some(Box::new(corecast::Corecast::new(options))),
+        _ => None,
+    }
+}
 
 /// A server that can be measured.
 pub trait Target {
@@ -42,8 +69,10 @@ pub enum Need {
     Heartbeats,
     /// Several events in one publishing request.
     Batches,
-    /// More than this many connections in one process.
+    /// This many connections in one process.
     Connections(u32),
+    /// Streams that last this many seconds.
+    Lasting(u32),
 }
 
 /// How a target is to run.
@@ -57,7 +86,7 @@ pub struct Plan {
     pub workers: u32,
     /// The size of the largest event, data only, in bytes.
     pub event_bytes: u32,
-    /// Whether subscribers bring verified tokens, one user each.
+    /// Whether subscribers bring verified tokens, one user each. [`Audience::User`] needs it: a user is known by the token.
     pub authorized: bool,
     /// Events that a returning subscriber must be able to catch up with.
     pub history_events: u32,
