@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use super::launch::reachable;
-use super::{Audience, Need, Plan, Running, Subscriber, Target};
+use super::{Audience, NAMES, Need, Options, Plan, Running, Subscriber, Target, by_name};
 use crate::mark::{self, Mark};
 
 /// Servers that answer at all do so within milliseconds.
@@ -163,14 +163,39 @@ fn is_running(id: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
+/// Checks the targets `names` one after another, and tells of each.
+///
+/// # Errors
+/// If one of them fails, after all were tried; with how to install what is missing.
+pub fn check_all(names: &[String], options: &Options, core: usize) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for name in names {
+        let target = by_name(name, options)
+            .with_context(|| format!("there is no target {name:?}; there are {}", NAMES.join(", ")))?;
+        match check(&*target, core) {
+            Ok(version) => println!("{name} {version}: works"),
+            Err(error) => {
+                println!("{name}: {error:#}");
+                failed.push(name.as_str());
+            }
+        }
+    }
+    ensure!(failed.is_empty(), "{} cannot be measured", failed.join(", "));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Options, by_name};
 
     /// Tests run where their binary was built; `scripts/test` says where the hub is.
     fn check_installed(name: &str) {
-        let options = Options { corecast: std::env::var_os("CORECAST_BIN").map(Into::into) };
+        let given = |name| std::env::var_os(name).map(Into::into);
+        let options = Options {
+            corecast: given("CORECAST_BIN"),
+            axum: given("CORECAST_BENCH_AXUM_BIN"),
+            ..Options::default()
+        };
         let target = by_name(name, &options).expect("a name in the list");
         let version = check(&*target, 0).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{version}");
@@ -179,6 +204,11 @@ mod tests {
     #[test]
     fn corecast_takes_an_event_and_delivers_it() {
         check_installed("corecast");
+    }
+
+    #[test]
+    fn axum_takes_an_event_and_delivers_it() {
+        check_installed("axum");
     }
 
     #[test]

@@ -6,23 +6,15 @@ use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use corecast_core::auth::mint;
 use corecast_core::selector::Selector;
-use corecast_core::time::UnixMillis;
 use tempfile::TempDir;
 
 use super::launch;
 use super::request;
+use super::token::{HMAC_KEY, subscriber_token, token, user};
 use super::{Audience, Need, Options, Plan, ProcessTree, Running, Subscriber, Target};
-
-/// Of tokens of a benchmark, which nobody else's hub takes.
-const HMAC_KEY: &str = "a-key-for-benchmarks-and-for-nothing-else";
-
-/// No benchmark takes longer.
-const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// What the hub takes at least, and by default.
 const EVENT_BYTES_DEFAULT: u32 = 65_536;
@@ -134,12 +126,6 @@ fn listening(line: &str) -> Option<SocketAddr> {
     (fields["message"] == "listening").then(|| fields["hub"].as_str()?.parse().ok())?
 }
 
-fn token(user: &str, publish: &[Selector]) -> anyhow::Result<String> {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock")?;
-    let now = UnixMillis(u64::try_from(since_epoch.as_millis()).context("the clock")?);
-    mint(HMAC_KEY.as_bytes(), Some(user), &[], publish, TOKEN_TTL, now).context("a token")
-}
-
 struct Hub {
     tree: ProcessTree,
     address: SocketAddr,
@@ -163,10 +149,7 @@ impl Running for Hub {
     }
 
     fn subscribe_request(&self, subscriber: &Subscriber<'_>) -> Vec<u8> {
-        let token = self.authorized.then(|| {
-            token(&user(subscriber.user), &[])
-                .expect("a token for a short name, by a clock that start() has read")
-        });
+        let token = self.authorized.then(|| subscriber_token(subscriber.user));
         let fields = request::bearer(token.as_deref()) + &request::last_event_id(subscriber.last_event_id);
         request::get("/events", &fields)
     }
@@ -192,10 +175,6 @@ impl Hub {
         let fields = format!("Content-Type: {media_type}\r\n{}", request::bearer(Some(&self.publisher)));
         request::post("/publish", &fields, body, out);
     }
-}
-
-fn user(number: u32) -> String {
-    format!("user-{number}")
 }
 
 /// An event in JSON.

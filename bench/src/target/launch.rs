@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::ProcessTree;
@@ -134,6 +135,13 @@ pub(super) fn build_folder() -> anyhow::Result<PathBuf> {
     let folder = own.parent().context("the path of this program")?;
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     Ok(folder.to_owned())
+}
+
+/// Why a server that needs a descriptor for each connection cannot have `count` of them here.
+pub(super) fn beyond_nofile(count: u32) -> Option<&'static str> {
+    // Beside connections: files, listeners, polls.
+    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX).saturating_sub(64);
+    (u64::from(count) > most).then_some("each connection needs a descriptor: more than RLIMIT_NOFILE allows")
 }
 
 /// What a program prints of itself, on whichever of the two outputs.
