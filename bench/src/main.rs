@@ -1,38 +1,8 @@
 #![forbid(unsafe_code)]
 //! `corecast-bench`: see the library.
 
-use clap::{Parser, Subcommand};
-use corecast_bench::target;
+use std::process::ExitCode;
 
-#[derive(Debug, Parser)]
-#[command(version, about)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Starts each target, sends it an event and sees it arrive: what is measured must be there and work.
-    CheckTargets {
-        /// Which; else all.
-        #[arg(value_parser = target::NAMES)]
-        names: Vec<String>,
-        /// The core that they run on.
-        #[arg(long, default_value_t = 0)]
-        core: usize,
-        #[command(flatten)]
-        options: target::Options,
-    },
-}
-
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
-        Command::CheckTargets { mut names, core, options } => {
-            if names.is_empty() {
-                names = target::NAMES.map(str::to_owned).to_vec();
-            }
-            target::check::check_all(&names, &options, core)
-        }
-    }
+fn main() -> ExitCode {
+    corecast_bench::cli::main()
 }

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use corecast_bench::load::{Fault, Load, LoadOptions, PublisherId};
+use corecast_bench::load::{ANY, Fault, Load, LoadOptions, PublisherId};
 use corecast_bench::mark::{Mark, TO_ALL};
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -269,6 +269,32 @@ fn who_is_dropped_comes_back_where_it_left() {
     assert_eq!((load.totals().connected, load.totals().ended), (0, 0));
     load.turn(Duration::ZERO).unwrap();
     server.join().unwrap();
+}
+
+#[test]
+fn who_expects_any_event_begins_with_the_first_and_then_misses_none() {
+    for (numbers, expected) in [
+        ([0, 40, 41], Ok(())),
+        ([0, 40, 42], Err(Fault::OutOfOrder { subscriber: 1, stream: TO_ALL, expected: 41, got: 42 })),
+    ] {
+        let (address, server) = server(move |listener| {
+            let mut resident = subscriber(&listener);
+            let mut guest = subscriber(&listener);
+            resident.write_all(&event(TO_ALL, numbers[0])).unwrap();
+            numbers[1..].iter().for_each(|&number| guest.write_all(&event(TO_ALL, number)).unwrap());
+            [resident, guest].into_iter().for_each(await_end);
+        });
+        let mut load = load(address, 2);
+        load.drop_subscriber(1);
+        load.run_until(WITHIN, "the resident", |load| load.totals().live == 1).unwrap();
+        load.connect(1, REQUEST.to_vec(), ANY);
+        load.run_until(WITHIN, "the resident's event", |load| load.totals().deliveries > 0).unwrap();
+        let received = load.run_until(WITHIN, "all events", |load| load.totals().deliveries == 3);
+        assert_eq!(received, expected);
+        assert_eq!(load.delivered_to_all(), 1, "the guest holds nobody up");
+        drop(load);
+        server.join().unwrap();
+    }
 }
 
 #[test]

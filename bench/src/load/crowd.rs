@@ -1,6 +1,7 @@
 //! All subscribers, and the check of what each is sent.
 //!
-//! Invariant: exactly the subscribers that are connected and not stalled are counted in `progress`.
+//! Invariant: exactly the subscribers that are connected and not stalled, and that know which event they wait for, are
+//! counted in `progress`.
 //! Not here: sockets. `Load` moves the bytes and says what became of connections.
 
 use std::collections::HashMap;
@@ -11,7 +12,7 @@ use super::progress::Progress;
 use super::scan::NoMark;
 use super::stream::Stream;
 use super::subscriber::{Phase, Subscriber, next_generation};
-use super::{Fault, Totals};
+use super::{ANY, Fault, Totals};
 use crate::mark::{Mark, TO_ALL};
 
 /// See the module.
@@ -81,7 +82,7 @@ impl Crowd {
         *subscriber = Subscriber {
             generation: next_generation(subscriber.generation),
             next_to_all: next,
-            next_own: next,
+            next_own: if next == ANY { 0 } else { next },
             phase: Phase::Queued,
             is_parsed: subscriber.is_parsed,
             ..Subscriber::default()
@@ -97,7 +98,7 @@ impl Crowd {
     pub(super) fn on_connected(&mut self, number: u32) {
         let subscriber = self.subscriber_mut(number);
         subscriber.phase = Phase::Head;
-        if !subscriber.is_stalled {
+        if !subscriber.is_stalled && subscriber.next_to_all != ANY {
             let next = subscriber.next_to_all;
             self.progress.join(next);
         }
@@ -115,7 +116,7 @@ impl Crowd {
         if phase.is_connected() {
             self.totals.connected -= 1;
             self.totals.live -= u32::from(phase == Phase::Live);
-            if !is_stalled {
+            if !is_stalled && next_to_all != ANY {
                 self.progress.leave(next_to_all);
             }
         }
@@ -126,7 +127,7 @@ impl Crowd {
         let subscriber = self.subscriber_mut(number);
         let is_new = subscriber.is_stalled != is_stalled;
         subscriber.is_stalled = is_stalled;
-        if is_new && subscriber.phase.is_connected() {
+        if is_new && subscriber.phase.is_connected() && subscriber.next_to_all != ANY {
             let next = subscriber.next_to_all;
             if is_stalled { self.progress.leave(next) } else { self.progress.join(next) }
         }
@@ -217,6 +218,12 @@ impl Crowd {
         let (progress, latencies) = (&mut self.progress, &mut self.latencies);
         let deliveries = &mut self.totals.deliveries;
         let scanned = carry.scan(bytes, |mark| {
+            if subscriber.next_to_all == ANY && mark.stream == TO_ALL {
+                subscriber.next_to_all = mark.number;
+                if !subscriber.is_stalled {
+                    progress.join(mark.number);
+                }
+            }
             take_place(subscriber, number, &mark)?;
             if mark.stream == TO_ALL && !subscriber.is_stalled {
                 progress.deliver(mark.number, mark.intended_ns, latencies.now_ns());

@@ -69,6 +69,9 @@ pub struct Load {
     slept_on: usize,
 }
 
+/// As the next event of a subscriber: whichever to all comes first. Whoever connects while events are published cannot know.
+pub const ANY: u32 = u32::MAX;
+
 /// A connection that publishes, its requests one after another (HTTP/1.1 pipelining where several are outstanding).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublisherId(pub u32);
@@ -163,7 +166,8 @@ impl Load {
         Ok(())
     }
 
-    /// Connects `subscriber` and sends `request`; it expects the mark `next` of each stream it is given.
+    /// Connects `subscriber` and sends `request`; it expects the mark `next` of each stream it is given, or [`ANY`].
+    /// Until its first event a subscriber that expects any holds nobody up.
     /// Queued: as many as the target takes are under way at once. If it is connected it is dropped first.
     pub fn connect(&mut self, subscriber: u32, request: Vec<u8>, next: u32) {
         self.drop_subscriber(subscriber);

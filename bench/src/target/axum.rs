@@ -100,9 +100,9 @@ impl Running for Hub {
         self.post("/publish", &body, out);
     }
 
-    fn publish_batch(&self, to: Audience, data: &[&[u8]], out: &mut Vec<u8>) {
+    fn publish_batch(&self, events: &[(Audience, &[u8])], out: &mut Vec<u8>) {
         let mut body = Vec::new();
-        for data in data {
+        for &(to, data) in events {
             body.push(if body.is_empty() { b'[' } else { b',' });
             draft(to, data, &mut body);
         }

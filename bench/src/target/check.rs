@@ -92,7 +92,8 @@ fn exchange(target: &dyn Target, running: &dyn Running, authorized: bool) -> any
     if target.unable(Need::Batches).is_none() {
         let ((first, first_data), (second, second_data)) = (event(mark::TO_ALL, 1), event(mark::TO_ALL, 2));
         request.clear();
-        running.publish_batch(Audience::All, &[&first_data, &second_data], &mut request);
+        let events = [(Audience::All, &*first_data), (Audience::All, &*second_data)];
+        running.publish_batch(&events, &mut request);
         send(&request).and_then(|()| expect(&[first, second])).context("a batch to all")?;
     }
     if authorized && target.unable(Need::Users).is_none() {

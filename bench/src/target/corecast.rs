@@ -160,9 +160,9 @@ impl Running for Hub {
         self.post("application/json", &body, out);
     }
 
-    fn publish_batch(&self, to: Audience, data: &[&[u8]], out: &mut Vec<u8>) {
+    fn publish_batch(&self, events: &[(Audience, &[u8])], out: &mut Vec<u8>) {
         let mut body = Vec::new();
-        for data in data {
+        for &(to, data) in events {
             draft(to, data, &mut body);
             body.push(b'\n');
         }

@@ -127,9 +127,9 @@ impl Running for Hub {
         request::post(STREAM, JSON, &body, out);
     }
 
-    fn publish_batch(&self, _to: Audience, data: &[&[u8]], out: &mut Vec<u8>) {
+    fn publish_batch(&self, events: &[(Audience, &[u8])], out: &mut Vec<u8>) {
         let mut body = Vec::new();
-        for data in data {
+        for (_, data) in events {
             body.push(if body.is_empty() { b'[' } else { b',' });
             request::json_string(data, &mut body);
         }

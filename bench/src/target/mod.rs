@@ -127,8 +127,8 @@ pub trait Running {
     /// Appends the whole request that publishes `data` to `out`. Its answer has a status of 2xx if the event was taken.
     fn publish_request(&self, to: Audience, data: &[u8], out: &mut Vec<u8>);
 
-    /// Appends one request that publishes all of `data` to `out`, one event each; only with [`Need::Batches`].
-    fn publish_batch(&self, to: Audience, data: &[&[u8]], out: &mut Vec<u8>);
+    /// Appends one request that publishes all `events`, each to its own audience; only with [`Need::Batches`].
+    fn publish_batch(&self, events: &[(Audience, &[u8])], out: &mut Vec<u8>);
 }
 
 /// Who subscribes.

@@ -226,9 +226,9 @@ impl Running for Hub {
         request::post(&target, "Content-Type: text/plain\r\n", data, out);
     }
 
-    fn publish_batch(&self, to: Audience, data: &[&[u8]], out: &mut Vec<u8>) {
+    fn publish_batch(&self, events: &[(Audience, &[u8])], out: &mut Vec<u8>) {
         // It has none; the same as requests one after another.
-        for data in data {
+        for &(to, data) in events {
             self.publish_request(to, data, out);
         }
     }
