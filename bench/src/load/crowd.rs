@@ -1,6 +1,7 @@
 //! All subscribers, and the check of what each is sent.
 //!
-//! Invariant: exactly the subscribers that are connected and not stalled are counted in `progress`.
+//! Invariant: exactly the subscribers that are connected, not stalled, and wait for a certain number are counted in
+//! `progress`.
 //! Not here: sockets. `Load` moves the bytes and says what became of connections.
 
 use std::collections::HashMap;
@@ -11,7 +12,7 @@ use super::progress::Progress;
 use super::scan::NoMark;
 use super::stream::Stream;
 use super::subscriber::{Phase, Subscriber, next_generation};
-use super::{Fault, Totals};
+use super::{ANY, Fault, Totals};
 use crate::mark::{Mark, TO_ALL};
 
 /// See the module.
@@ -97,7 +98,7 @@ impl Crowd {
     pub(super) fn on_connected(&mut self, number: u32) {
         let subscriber = self.subscriber_mut(number);
         subscriber.phase = Phase::Head;
-        if !subscriber.is_stalled {
+        if subscriber.is_counted() {
             let next = subscriber.next_to_all;
             self.progress.join(next);
         }
@@ -107,7 +108,8 @@ impl Crowd {
     /// The connection is given up, by whomever.
     pub(super) fn on_gone(&mut self, number: u32) {
         let subscriber = self.subscriber_mut(number);
-        let Subscriber { phase, is_stalled, next_to_all, .. } = *subscriber;
+        let (phase, is_counted) = (subscriber.phase, subscriber.is_counted());
+        let next = subscriber.next_to_all;
         subscriber.phase = Phase::Idle;
         subscriber.generation = next_generation(subscriber.generation);
         self.heads.remove(&number);
@@ -115,8 +117,8 @@ impl Crowd {
         if phase.is_connected() {
             self.totals.connected -= 1;
             self.totals.live -= u32::from(phase == Phase::Live);
-            if !is_stalled {
-                self.progress.leave(next_to_all);
+            if is_counted {
+                self.progress.leave(next);
             }
         }
     }
@@ -124,11 +126,14 @@ impl Crowd {
     /// Says whether that is new.
     pub(super) fn set_stalled(&mut self, number: u32, is_stalled: bool) -> bool {
         let subscriber = self.subscriber_mut(number);
+        let was_counted = subscriber.is_counted();
         let is_new = subscriber.is_stalled != is_stalled;
         subscriber.is_stalled = is_stalled;
-        if is_new && subscriber.phase.is_connected() {
-            let next = subscriber.next_to_all;
-            if is_stalled { self.progress.leave(next) } else { self.progress.join(next) }
+        let (is_counted, next) = (subscriber.is_counted(), subscriber.next_to_all);
+        match (was_counted, is_counted) {
+            (true, false) => self.progress.leave(next),
+            (false, true) => self.progress.join(next),
+            (true, true) | (false, false) => {}
         }
         is_new
     }
@@ -217,9 +222,12 @@ impl Crowd {
         let (progress, latencies) = (&mut self.progress, &mut self.latencies);
         let deliveries = &mut self.totals.deliveries;
         let scanned = carry.scan(bytes, |mark| {
+            let was_counted = subscriber.is_counted();
             take_place(subscriber, number, &mark)?;
-            if mark.stream == TO_ALL && !subscriber.is_stalled {
+            if mark.stream == TO_ALL && was_counted {
                 progress.deliver(mark.number, mark.intended_ns, latencies.now_ns());
+            } else if mark.stream == TO_ALL && subscriber.is_counted() {
+                progress.join(subscriber.next_to_all);
             }
             latencies.record(mark.intended_ns);
             *deliveries += 1;
@@ -238,10 +246,10 @@ fn take_place(subscriber: &mut Subscriber, number: u32, mark: &Mark) -> Result<(
         stream if stream == number => &mut subscriber.next_own,
         stream => return Err(Flaw::Foreign { stream }),
     };
-    if mark.number != *next {
+    if mark.number != *next && *next != ANY {
         return Err(Flaw::OutOfOrder { stream: mark.stream, expected: *next, got: mark.number });
     }
-    *next += 1;
+    *next = mark.number.wrapping_add(1);
     Ok(())
 }
 

@@ -73,6 +73,9 @@ pub struct Load {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublisherId(pub u32);
 
+/// As the next event of a subscriber: whichever comes first, and then the one after it.
+pub const ANY: u32 = u32::MAX;
+
 /// What has happened since the load was made.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -163,7 +166,8 @@ impl Load {
         Ok(())
     }
 
-    /// Connects `subscriber` and sends `request`; it expects the mark `next` of each stream it is given.
+    /// Connects `subscriber` and sends `request`; it expects the mark `next` of each stream it is given, where [`ANY`] is
+    /// whichever comes first. With that it does not count for [`Load::delivered_to_all`] before it has an event.
     /// Queued: as many as the target takes are under way at once. If it is connected it is dropped first.
     pub fn connect(&mut self, subscriber: u32, request: Vec<u8>, next: u32) {
         self.drop_subscriber(subscriber);

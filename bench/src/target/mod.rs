@@ -4,8 +4,10 @@
 
 use std::net::SocketAddr;
 
+mod bare;
 mod process;
 
+pub use bare::Bare;
 pub use process::ProcessTree;
 
 /// A server that can be measured.
