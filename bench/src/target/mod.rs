@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 mod axum;
+mod bare;
 pub mod check;
 mod corecast;
 mod durable_streams;
