@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What an event or an answer takes at most here.
 const BYTES_MAX: usize = 64 << 10;
 
-/// Starts `target` on `core`, sends it one event (to all, and to one user and in a batch where it can do that), and
-/// sees each arrive and all processes end. Returns the version.
+/// Starts `target` on `core`, sends it an event to all, in a batch, to a user, and to a subscriber that comes back (what
+/// it is able to), and sees each arrive and all processes end. Returns the version.
 ///
 /// # Errors
 /// If it is not installed, or anything of this fails.
@@ -71,13 +71,6 @@ fn exchange(target: &dyn Target, running: &dyn Running, authorized: bool) -> any
         ensure!(answer.starts_with(b"HTTP/1.1 2"), "an event is refused: {}", text(&answer));
         Ok(())
     };
-    let mut expect = |marks: &[Mark]| {
-        for mark in marks {
-            read_until(&mut stream, &mut received, |bytes| find(bytes, mark))
-                .with_context(|| format!("{mark:?}"))?;
-        }
-        anyhow::Ok(())
-    };
     let event = |stream, number| {
         let mark = Mark { stream, number, intended_ns: 5 };
         let mut data = Vec::new();
@@ -88,20 +81,52 @@ fn exchange(target: &dyn Target, running: &dyn Running, authorized: bool) -> any
     let mut request = Vec::new();
     let (mark, data) = event(mark::TO_ALL, 0);
     running.publish_request(Audience::All, &data, &mut request);
-    send(&request).and_then(|()| expect(&[mark])).context("an event to all")?;
+    send(&request).and_then(|()| expect(&mut stream, &mut received, &[mark])).context("an event to all")?;
     if target.unable(Need::Batches).is_none() {
         let ((first, first_data), (second, second_data)) = (event(mark::TO_ALL, 1), event(mark::TO_ALL, 2));
         request.clear();
         running.publish_batch(Audience::All, &[&first_data, &second_data], &mut request);
-        send(&request).and_then(|()| expect(&[first, second])).context("a batch to all")?;
+        send(&request)
+            .and_then(|()| expect(&mut stream, &mut received, &[first, second]))
+            .context("a batch to all")?;
+    }
+    if target.unable(Need::Resume).is_none() {
+        let id = last_id(&received).context("the stream has no event ids")?.to_owned();
+        let (mark, data) = event(mark::TO_ALL, 3);
+        request.clear();
+        running.publish_request(Audience::All, &data, &mut request);
+        send(&request)
+            .and_then(|()| expect(&mut stream, &mut received, &[mark]))
+            .context("an event to all")?;
+        let returning = Subscriber { last_event_id: Some(&id), ..subscriber };
+        stream = connect(running.subscribe_address())?;
+        stream.write_all(&running.subscribe_request(&returning))?;
+        received.clear();
+        expect(&mut stream, &mut received, &[mark]).with_context(|| format!("what was missed after {id}"))?;
     }
     if authorized && target.unable(Need::Users).is_none() {
         let (mark, data) = event(subscriber.user, 0);
         request.clear();
         running.publish_request(Audience::User(subscriber.user), &data, &mut request);
-        send(&request).and_then(|()| expect(&[mark])).context("an event to a user")?;
+        send(&request)
+            .and_then(|()| expect(&mut stream, &mut received, &[mark]))
+            .context("an event to a user")?;
     }
     Ok(())
+}
+
+fn expect(stream: &mut TcpStream, received: &mut Vec<u8>, marks: &[Mark]) -> anyhow::Result<()> {
+    for mark in marks {
+        read_until(stream, received, |bytes| find(bytes, mark)).with_context(|| format!("{mark:?}"))?;
+    }
+    Ok(())
+}
+
+/// The value of the last whole `id` field.
+fn last_id(received: &[u8]) -> Option<&str> {
+    let begin = memchr::memmem::rfind(received, b"\nid:")? + 4;
+    let len = memchr::memchr(b'\n', &received[begin..])?;
+    std::str::from_utf8(&received[begin..begin + len]).ok().map(str::trim)
 }
 
 fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
