@@ -41,9 +41,8 @@ pub fn check(target: &dyn Target, core: usize) -> anyhow::Result<String> {
         };
         let running = target.start(&plan)?;
         let ids = running.tree().ids();
-        exchange(target, &*running, authorized).with_context(|| {
-            format!("authorized: {authorized}; its standard error: {}", running.tree().said())
-        })?;
+        exchange(target, &*running, authorized)
+            .with_context(|| format!("authorized: {authorized}; it wrote: {}", running.tree().said()))?;
         let spent = running.tree().cpu_time_ns()?;
         ensure!(spent > 0, "the kernel says that it used no CPU time");
         drop(running);

@@ -13,14 +13,16 @@ mod kernel_memory;
 mod launch;
 mod nchan;
 mod process;
+mod pushpin;
 mod request;
+mod responder;
 mod token;
 
 pub use kernel_memory::KernelMemory;
 pub use process::ProcessTree;
 
 /// The servers that can be measured, in the order of tables.
-pub const NAMES: [&str; 4] = ["corecast", "durable-streams", "axum", "nchan"];
+pub const NAMES: [&str; 5] = ["corecast", "durable-streams", "axum", "nchan", "pushpin"];
 
 /// Where programs are that are not where they are usually built or installed.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -37,6 +39,9 @@ pub struct Options {
     /// nginx, with the module nchan where it looks for modules; else the one in the path.
     #[arg(long, value_name = "PATH")]
     pub nginx: Option<PathBuf>,
+    /// pushpin; else the one in the path.
+    #[arg(long, value_name = "PATH")]
+    pub pushpin: Option<PathBuf>,
 }
 
 /// The target of that name, one of [`NAMES`].
@@ -47,6 +52,7 @@ pub fn by_name(name: &str, options: &Options) -> Option<Box<dyn Target>> {
         "axum" => Some(Box::new(axum::Axum::new(options))),
         "durable-streams" => Some(Box::new(durable_streams::DurableStreams::new(options))),
         "nchan" => Some(Box::new(nchan::Nchan::new(options))),
+        "pushpin" => Some(Box::new(pushpin::Pushpin::new(options))),
         _ => None,
     }
 }
@@ -68,7 +74,7 @@ pub trait Target {
     /// Starts it with `plan` and waits until it accepts connections.
     ///
     /// # Errors
-    /// If it does not come up in time, with what it wrote to its standard error.
+    /// If it does not come up in time, with what it wrote.
     fn start(&self, plan: &Plan) -> anyhow::Result<Box<dyn Running>>;
 }
 
