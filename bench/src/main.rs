@@ -1,6 +1,8 @@
 #![forbid(unsafe_code)]
 //! `corecast-bench`: see the library.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use corecast_bench::target;
 
@@ -26,8 +28,18 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("corecast-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::CheckTargets { mut names, core, options } => {
             if names.is_empty() {
                 names = target::NAMES.map(str::to_owned).to_vec();

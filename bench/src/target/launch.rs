@@ -134,12 +134,13 @@ pub(super) fn find_program(
     found.with_context(|| format!("the program {name} is not installed: {remedy}"))
 }
 
-/// Where cargo has put this program and those that were built with it: `target/release`. A test is a folder deeper.
-pub(super) fn build_folder() -> anyhow::Result<PathBuf> {
+/// Where cargo puts what is measured, which is optimised whatever this program is: beside the folder of this program.
+pub(super) fn release_folder() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("the path of this program")?;
     let folder = own.parent().context("the path of this program")?;
+    // A test is a folder deeper.
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
-    Ok(folder.to_owned())
+    Ok(folder.with_file_name("release"))
 }
 
 /// Why a server that needs a descriptor for each connection cannot have `count` of them here.
@@ -160,17 +161,19 @@ pub(super) fn output_of(command: &mut Command) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// A core that this thread may use.
+#[cfg(test)]
+pub(super) fn first_core() -> usize {
+    let cores = sched_getaffinity(None).unwrap();
+    (0..CpuSet::MAX_CPU).find(|&core| cores.is_set(core)).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn shell(script: &str) -> ProcessTree {
         start(command("sh").args(["-c", script]), first_core()).unwrap()
-    }
-
-    fn first_core() -> usize {
-        let cores = sched_getaffinity(None).unwrap();
-        (0..CpuSet::MAX_CPU).find(|&core| cores.is_set(core)).unwrap()
     }
 
     #[test]

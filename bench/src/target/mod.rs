@@ -31,7 +31,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH", env = "CORECAST_BIN")]
     pub corecast: Option<PathBuf>,
     /// The hub written by hand with axum; else the one that was built beside this program.
-    #[arg(long, value_name = "PATH", env = "CORECAST_BENCH_AXUM_BIN")]
+    #[arg(long, value_name = "PATH")]
     pub axum: Option<PathBuf>,
     /// durable-streams-server; else the one in target/peers or in the path.
     #[arg(long, value_name = "PATH")]
@@ -70,6 +70,11 @@ pub trait Target {
 
     /// Why the target cannot do something, if it cannot: shown in place of a figure.
     fn unable(&self, need: Need) -> Option<&'static str>;
+
+    /// How many subscribers may be connecting at once, if there is a bound beyond which it refuses some.
+    fn connecting_max(&self) -> Option<u32> {
+        None
+    }
 
     /// Starts it with `plan` and waits until it accepts connections.
     ///

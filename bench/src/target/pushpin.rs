@@ -26,6 +26,10 @@ const REMEDY: &str = "apt-get install --no-install-recommends pushpin";
 /// Its default; a larger event needs more.
 const CLIENT_BUFFER_BYTES: u32 = 8192;
 
+/// With 200 at once its parts lose count of each other's messages and cancel some ("received message out of sequence"),
+/// with 64 they do not.
+const CONNECTING_MAX: u32 = 32;
+
 /// The settings that its parts share among themselves.
 const INTERNAL: &str = "/usr/lib/pushpin/internal.conf";
 
@@ -63,6 +67,10 @@ impl Target for Pushpin {
             Need::Connections(count) => launch::beyond_nofile(count),
             Need::Users | Need::Authorization | Need::Heartbeats | Need::Batches | Need::Lasting(_) => None,
         }
+    }
+
+    fn connecting_max(&self) -> Option<u32> {
+        Some(CONNECTING_MAX)
     }
 
     fn start(&self, plan: &Plan) -> anyhow::Result<Box<dyn Running>> {
