@@ -42,6 +42,7 @@ impl Target for Bare {
             Need::Resume => Some("it has no history"),
             Need::Heartbeats => Some("it sends nothing by itself"),
             Need::Batches => Some("it takes one event in a request"),
+            Need::Lasting(_) => None,
             Need::Connections(count) => {
                 let limit = corecast_ring::raise_nofile().map_or(0, |limit| limit.soft);
                 // A few files are the process's own.
@@ -110,8 +111,8 @@ impl Running for Server {
     }
 
     /// Never asked for ([`Need::Batches`]); one request each is what comes closest.
-    fn publish_batch(&self, to: Audience, data: &[&[u8]], out: &mut Vec<u8>) {
-        data.iter().for_each(|data| self.publish_request(to, data, out));
+    fn publish_batch(&self, events: &[(Audience, &[u8])], out: &mut Vec<u8>) {
+        events.iter().for_each(|(to, data)| self.publish_request(*to, data, out));
     }
 }
 
