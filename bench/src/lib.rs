@@ -7,10 +7,10 @@
 //!
 //! A run that lost, doubled or reordered an event, or met an answer that it did not expect, has no figures: it failed.
 
-pub mod bare;
 pub mod figures;
 pub mod mark;
 
+pub mod bare;
 pub mod target;
 
 pub mod load;

@@ -11,15 +11,15 @@ use crate::bare::Mode;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
-pub struct Bare(Mode);
+pub(super) struct Bare(Mode);
 
 impl Bare {
     /// One event after the other, in batches of io_uring sends.
-    pub const ONE: Self = Self(Mode::One);
+    pub(super) const ONE: Self = Self(Mode::One);
     /// What has queued up goes out in one send to each.
-    pub const JOINED: Self = Self(Mode::Joined);
+    pub(super) const JOINED: Self = Self(Mode::Joined);
     /// One event after the other, with `send(2)`.
-    pub const SEND: Self = Self(Mode::Send);
+    pub(super) const SEND: Self = Self(Mode::Send);
 }
 
 impl Target for Bare {
