@@ -39,7 +39,8 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
     let effort = &bench.effort;
     let residents = setting.connections;
     let plan = Plan {
-        connections: residents + GUESTS,
+        // A server that notices late who left has both of them for a while.
+        connections: residents + 2 * GUESTS,
         authorized: target.unable(Need::Authorization).is_none(),
         ..plan(setting, bench)
     };
@@ -79,13 +80,7 @@ impl Guests {
     }
 
     /// Comes and goes for `window`, or as long as `events_min` events take, while events are published at `rate`.
-    fn churn(
-        &mut self,
-        stage: &mut Stage,
-        rate: f64,
-        window: Duration,
-        events_min: u32,
-    ) -> Result<(), Stop> {
+    fn churn(&mut self, stage: &mut Stage, rate: f64, window: Duration, events_min: u32) -> Result<(), Stop> {
         let events = events_in(window, rate, events_min);
         let begin_ns = stage.load.now_ns();
         let mut due_events = Pace::new(begin_ns, rate, events);
