@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -288,10 +289,11 @@ fn who_expects_any_event_begins_with_the_first_and_then_misses_none() {
         load.drop_subscriber(1);
         load.run_until(WITHIN, "the resident", |load| load.totals().live == 1).unwrap();
         load.connect(1, REQUEST.to_vec(), ANY);
-        load.run_until(WITHIN, "the resident's event", |load| load.totals().deliveries > 0).unwrap();
         let received = load.run_until(WITHIN, "all events", |load| load.totals().deliveries == 3);
         assert_eq!(received, expected);
-        assert_eq!(load.delivered_to_all(), 1, "the guest holds nobody up");
+        if expected.is_ok() {
+            assert_eq!(load.delivered_to_all(), 1, "the resident waits for the second event");
+        }
         drop(load);
         server.join().unwrap();
     }
@@ -346,6 +348,26 @@ fn answers_to_publishers_are_read_whole_or_in_pieces() {
     for piece in [1, 7, answers.len()] {
         assert_eq!(publish(answers, piece, 3), Ok(3), "pieces of {piece}");
     }
+}
+
+#[test]
+fn a_connection_that_was_closed_while_idle_is_opened_again() {
+    let (closed, until_closed) = channel();
+    let (address, server) = server(move |listener| {
+        for _ in 0..2 {
+            accept(&listener).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            closed.send(()).unwrap();
+        }
+    });
+    let mut load = Load::new(&options(address, 0), 1).unwrap();
+    for published in 1..=2 {
+        load.publish(PublisherId(0), POST, 1);
+        load.run_until(WITHIN, "the answer", |load| load.totals().published == published).unwrap();
+        until_closed.recv_timeout(WITHIN).unwrap();
+        // The end has arrived; these take it.
+        (0..3).for_each(|_| load.turn(Duration::from_millis(10)).unwrap());
+    }
+    server.join().unwrap();
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub struct LoadOptions {
 /// not there is a panic.
 pub struct Load {
     subscribe: SocketAddr,
+    publish: SocketAddr,
     layout: Layout,
     rings: Vec<Ring>,
     crowd: Crowd,
@@ -138,6 +139,7 @@ impl Load {
         let subscribe = sources::reachable(options.subscribe);
         let mut load = Self {
             subscribe,
+            publish: sources::reachable(options.publish),
             layout,
             rings: (0..layout.rings).map(|_| layout.ring()).collect::<Result<_, _>>()?,
             crowd: Crowd::new(options.subscribers),
@@ -154,15 +156,16 @@ impl Load {
             slept_on: 0,
         };
         for publisher in 0..publishers {
-            load.connect_publisher(publisher, sources::reachable(options.publish))?;
+            load.connect_publisher(publisher)?;
         }
         Ok(load)
     }
 
-    fn connect_publisher(&mut self, publisher: u32, to: SocketAddr) -> Result<(), Fault> {
+    fn connect_publisher(&mut self, publisher: u32) -> Result<(), Fault> {
         let slot = self.layout.publisher(publisher);
         let ring = &mut self.rings[0];
-        let adopted = ring.adopt(slot, publisher::connect(to)?);
+        // What was in the slot before is closed by that.
+        let adopted = ring.adopt(slot, publisher::connect(self.publish)?);
         adopted.map_err(|error| Fault::Setup(format!("a publisher's socket: {error}")))?;
         ring.receive_on(slot, Kind::PublisherReceive.token(publisher, 0));
         Ok(())
@@ -218,9 +221,15 @@ impl Load {
         }
     }
 
-    /// Sends `requests` (one or more whole requests, of which `answers` answers will come) on a publisher's connection.
+    /// Sends `requests` (one or more whole requests, of which `answers` answers will come) on a publisher's connection. If
+    /// the server closed that while it was idle, it is opened again first.
     pub fn publish(&mut self, publisher: PublisherId, requests: &[u8], answers: u32) {
         let now = self.now_ns();
+        if std::mem::take(&mut self.publishers[publisher.0 as usize].is_closed)
+            && let Err(fault) = self.connect_publisher(publisher.0)
+        {
+            self.raise(fault);
+        }
         self.publishers[publisher.0 as usize].queue(requests, answers, now);
         self.send_published(publisher.0);
     }

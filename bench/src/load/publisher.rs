@@ -25,6 +25,8 @@ pub(super) struct Publisher {
     sent: usize,
     /// The socket is full, and a poll tells when it no longer is.
     pub(super) is_blocked: bool,
+    /// The server closed it while nothing was under way.
+    pub(super) is_closed: bool,
     /// When each request that is not answered was handed in, in nanoseconds.
     waiting: VecDeque<u64>,
     answers: Answers,
@@ -47,6 +49,11 @@ impl Publisher {
             self.out.clear();
             self.sent = 0;
         }
+    }
+
+    /// Whether nothing is under way in either direction.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.unsent().is_empty()
     }
 
     pub(super) fn unanswered(&self) -> u32 {

@@ -139,6 +139,10 @@ impl Load {
                 }
             }
             (Kind::PublisherReceive, Outcome::Done(Err(Errno::NOBUFS))) => self.arm_publisher(number),
+            // A server may close what is idle (RFC 9112, 9.5); the next request opens it again, as in any client.
+            (Kind::PublisherReceive, Outcome::Done(Ok(_))) if self.publishers[number as usize].is_idle() => {
+                self.publishers[number as usize].is_closed = true;
+            }
             (Kind::PublisherReceive, Outcome::Done(result)) => {
                 self.raise(Fault::PublisherDisconnected { cause: end_cause(result) });
             }
@@ -299,7 +303,7 @@ impl Load {
 
     /// Keeps the first fault.
     #[cold]
-    fn raise(&mut self, fault: Fault) {
+    pub(super) fn raise(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
     }
 }
