@@ -103,17 +103,15 @@ impl Engine {
             State::Draining { until, .. } => Some(blocked.map_or(*until, |blocked| blocked.min(*until))),
             State::Streaming(_) => {
                 let next = self.stream_deadline(index, self.heartbeat_deadline(index));
-                [blocked, next].into_iter().flatten().min()
+                earlier(blocked, next)
             }
         }
     }
 
     fn stream_deadline(&self, index: u32, heartbeat: Option<Instant>) -> Option<Instant> {
         let stream = self.stream(index)?;
-        [heartbeat, stream.ends, self.idle_deadline(index), self.expiry_deadline(stream)]
-            .into_iter()
-            .flatten()
-            .min()
+        let by_clock = earlier(stream.ends, self.expiry_deadline(stream));
+        earlier(earlier(heartbeat, self.idle_deadline(index)), by_clock)
     }
 
     /// When something has to be looked at because of the token's end: the warning, then the end.
@@ -149,7 +147,9 @@ impl Engine {
         let heartbeat = self.settings.stream.heartbeat?;
         // Fibonacci hashing: neighbouring slots land far apart.
         let spread = index.wrapping_mul(2_654_435_769) >> 16;
-        Some(heartbeat.mul_f64(1.0 - 0.25 * f64::from(spread) / f64::from(u16::MAX)))
+        // Whole numbers: this is asked three times for each heartbeat.
+        let heartbeat = heartbeat.as_nanos() as u64;
+        Some(Duration::from_nanos(heartbeat - ((heartbeat / 4) >> 16) * u64::from(spread)))
     }
 
     fn idle_deadline(&self, index: u32) -> Option<Instant> {
@@ -163,5 +163,12 @@ impl Engine {
     fn last_sent(&self, row: Hot) -> Instant {
         let silence_ms = clock_ms(self.now.instant).wrapping_sub(row.sent_ms);
         self.now.instant - Duration::from_millis(u64::from(silence_ms))
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
