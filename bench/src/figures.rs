@@ -80,6 +80,8 @@ pub enum Figure {
     CpuPerDelivery,
     /// Of one core.
     CpuShare,
+    /// The same of the load itself: near 100 %, rates are a figure of the load and not of the target.
+    LoadCpuShare,
     LatencyP50,
     LatencyP90,
     LatencyP99,
@@ -122,7 +124,7 @@ impl Figure {
             | Self::ConnectsPerSecond
             | Self::RequestsPerSecond => Unit::PerSecond,
             Self::CpuPerDelivery | Self::CpuPerConnect | Self::CpuPerRequest => Unit::Micros,
-            Self::CpuShare => Unit::Percent,
+            Self::CpuShare | Self::LoadCpuShare => Unit::Percent,
             Self::LatencyP50
             | Self::LatencyP90
             | Self::LatencyP99

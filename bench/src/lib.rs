@@ -8,8 +8,17 @@
 //! A run that lost, doubled or reordered an event, or met an answer that it did not expect, has no figures: it failed.
 
 pub mod figures;
-pub mod load;
 pub mod mark;
-pub mod report;
-pub mod scenario;
+
 pub mod target;
+
+pub mod load;
+
+pub mod machine;
+pub mod scenario;
+
+pub mod matrix;
+pub mod measure;
+pub mod report;
+
+pub mod cli;

@@ -1,6 +1,8 @@
 #![forbid(unsafe_code)]
 //! `corecast-bench`: see the library.
 
-use corecast_bench as _;
+use std::process::ExitCode;
 
-fn main() {}
+fn main() -> ExitCode {
+    corecast_bench::cli::main()
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use rustix::event::PollFlags;
 
-use crate::{Errno, Slot, Token};
+use crate::{Buffer, Errno, Slot, Token};
 
 /// The end of a queued operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,13 @@ pub enum Outcome {
     },
     /// An accept ended without a connection. `ENFILE` with a full table: the kernel has accepted *and closed* a connection.
     AcceptFailed(Errno),
+    /// A lasting receive brought bytes: [`crate::Ring::received`] reads them.
+    Received {
+        /// Where they are, until [`crate::Ring::give_back`].
+        buffer: Buffer,
+        /// Whether the receive goes on. If not, arm it again.
+        goes_on: bool,
+    },
     /// A [`crate::Wake`] was woken, once or more often. May be spurious.
     Woken,
     /// Anything else. For a poll [`Readiness::from_bits`] reads the value, for an arrival out of another ring it is the

@@ -52,8 +52,10 @@
 //! | RECV inline ([`Ring::receive_all`]) | one of the ring's receive buffers | its push | `io_uring_enter` consumed the SQE, before the caller's closure sees the bytes |
 //! | ACCEPT ([`Ring::accept`]) | a cell of the ring's peer address table | its push | its CQE; cells not back when the ring is dropped are leaked, with a logged error |
 //! | wait ([`Ring::wait`]) | a timespec on the stack | `io_uring_enter` | the same call returns |
+//! | RECV lasting ([`Ring::receive_on`]) | the ring's provided buffers, and the entries that list them | [`Ring::provide_buffers`]; one at a time goes to the caller with [`Outcome::Received`] and returns with [`Ring::give_back`] | the ring is dropped; leaked, with a logged error, if a receive did not end |
+//! | BIND, CONNECT ([`Ring::connect_all`]) | addresses in a batch on the stack | their push | `io_uring_enter` consumed the SQE, before `connect_all` returns or runs any foreign code |
 //! | SETSOCKOPT ([`Ring::reset_on_close`]) | a constant | | never freed or written |
-//! | POLL, CANCEL, CLOSE, MSG_RING | none | | |
+//! | POLL, CANCEL, CLOSE, SOCKET, MSG_RING | none | | |
 //!
 //! The kernel also borrows descriptors by number: [`Listener`], [`Wake`] and [`RingAddress`] are shared owners, and the
 //! ring keeps one of each until the kernel holds the file itself. The queues are shared with the kernel for
@@ -86,6 +88,10 @@ mod ring;
 pub use ring::{AcceptsFull, Ring, RingAddress};
 mod lend;
 pub use lend::SEND_BYTES_MAX;
+mod provided;
+pub use provided::Buffer;
+mod connect;
+pub use connect::Connect;
 
 mod listener;
 pub use listener::{Keepalive, ListenError, ListenOptions, Listener, listen};

@@ -8,9 +8,12 @@ use io_uring::opcode;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{DestinationSlot, Fd, Fixed};
 use rustix::event::PollFlags;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, SocketType};
+use socket2::SockAddr;
 
 use crate::peer_address::Lent;
+use crate::provided::GROUP;
+use crate::setup::SLOTS_MAX;
 use crate::user_data::Own;
 use crate::{Interest, Slot, Token};
 
@@ -47,6 +50,21 @@ impl Plain {
 
     pub(crate) fn close(slot: Slot) -> Self {
         Self(quiet(opcode::Close::new(Fixed(slot.0)).build()).user_data(Own::Close.encode()))
+    }
+
+    /// A receive that goes on until it is cancelled, into buffers that the ring has provided.
+    pub(crate) fn receive_on(slot: Slot, token: Token) -> Self {
+        Self(opcode::RecvMulti::new(Fixed(slot.0), GROUP).build().user_data(token.value()))
+    }
+
+    /// A new TCP socket in `slot`. What is pushed next waits for it, and is given up if this fails: then this alone
+    /// posts a CQE, since a quiet head keeps its whole chain quiet (`req_set_fail`).
+    pub(crate) fn socket(family: u16, slot: Slot, token: Token) -> Self {
+        let kind = SocketType::STREAM.as_raw() as i32;
+        let target =
+            DestinationSlot::try_from_slot_target(slot.0.min(SLOTS_MAX)).expect("2^20 is a slot number");
+        let socket = opcode::Socket::new(family.into(), kind, 0).file_index(Some(target)).build();
+        Self(linked(socket).user_data(token.value()))
     }
 
     pub(crate) fn reset_on_close(slot: Slot) -> Self {
@@ -102,6 +120,24 @@ pub(crate) fn receive(slot: Slot, buf: &mut [u8], own: Own) -> Entry {
         .flags(RecvFlags::DONTWAIT.bits() as i32)
         .build()
         .user_data(own.encode())
+}
+
+/// Binds the socket that is or will be in `slot`; what is pushed next waits for it, as after [`Plain::socket`].
+pub(crate) fn bind(slot: Slot, address: &SockAddr, token: Token) -> Entry {
+    linked(opcode::Bind::new(Fixed(slot.0), address.as_ptr().cast(), address.len()).build())
+        .user_data(token.value())
+}
+
+/// Connects the socket that is or will be in `slot`, and always posts a CQE.
+pub(crate) fn connect(slot: Slot, address: &SockAddr, token: Token) -> Entry {
+    opcode::Connect::new(Fixed(slot.0), address.as_ptr().cast(), address.len())
+        .build()
+        .user_data(token.value())
+}
+
+/// No CQE upon success, and the next SQE only then.
+fn linked(entry: Entry) -> Entry {
+    entry.flags(Flags::SKIP_SUCCESS | Flags::IO_LINK)
 }
 
 /// No CQE upon success.

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::os::fd::RawFd;
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub(crate) struct Queues {
     submitter: Submitter<'static>,
     _ring: OwnedRing,
 
+    is_descriptor_registered: bool,
     /// CQEs seen while something else was looked for.
     stash: VecDeque<cqueue::Entry>,
     /// CQEs of inline sends and receives, for `lend.rs` to take.
@@ -61,6 +63,7 @@ impl Queues {
             cq,
             submitter,
             _ring: owned,
+            is_descriptor_registered: false,
             stash: VecDeque::new(),
             inline: Vec::new(),
             counters: RingCounters::default(),
@@ -70,7 +73,15 @@ impl Queues {
     /// Registers the table, the ring's own descriptor, and the bound on kernel worker threads.
     pub(crate) fn register(&mut self, slots: u32) -> Result<(), (RegisterStep, io::Error)> {
         self.submitter.register_files_sparse(slots).map_err(|error| (RegisterStep::Table, error))?;
-        self.submitter.register_ring_fd().map_err(|error| (RegisterStep::RingDescriptor, error))?;
+        match self.submitter.register_ring_fd() {
+            // A thread has room for 16 of them (`IO_RINGFD_REG_MAX`). The 17th ring looks its descriptor up on every
+            // enter, as all did before 5.18.
+            Err(error) if errno_of(&error) == Errno::BUSY => {}
+            registered => {
+                registered.map_err(|error| (RegisterStep::RingDescriptor, error))?;
+                self.is_descriptor_registered = true;
+            }
+        }
         // Nothing here should ever need a kernel worker thread: one of each kind shows in a process list, a herd is
         // prevented.
         self.submitter
@@ -97,6 +108,18 @@ impl Queues {
             if unsafe { self.sq.push(entry) }.is_ok() {
                 return;
             }
+            self.flush();
+        }
+    }
+
+    /// Makes room for `count` SQEs that must go to the kernel together.
+    ///
+    /// # Panics
+    ///
+    /// If the queue is smaller than that.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        assert!(count <= self.sq.capacity(), "a queue of {} cannot take {count} at once", self.sq.capacity());
+        if self.sq.capacity() - self.sq.len() < count {
             self.flush();
         }
     }
@@ -217,7 +240,31 @@ impl Queues {
     /// alive until the thread ends, and of which a thread has 16.
     pub(crate) fn unregister(&mut self) -> io::Result<()> {
         let files = self.submitter.unregister_files();
+        if !self.is_descriptor_registered {
+            return files.map(drop);
+        }
         self.submitter.unregister_ring_fd().and(files)
+    }
+
+    /// Tells the kernel of a ring of buffers.
+    ///
+    /// # Safety
+    ///
+    /// `entries` must be the address of `count` entries on a page boundary, valid until [`Self::unregister_provided`]
+    /// succeeded or the ring is gone.
+    pub(crate) unsafe fn register_provided(&self, entries: u64, count: u16, group: u16) -> io::Result<()> {
+        // SAFETY: our caller's contract, word for word.
+        unsafe { self.submitter.register_buf_ring_with_flags(entries, count, group, 0) }
+    }
+
+    /// Takes a ring of buffers back.
+    pub(crate) fn unregister_provided(&self, group: u16) -> io::Result<()> {
+        self.submitter.unregister_buf_ring(group)
+    }
+
+    /// Puts an open file into the table, which then holds it.
+    pub(crate) fn update_table(&self, slot: u32, fd: RawFd) -> io::Result<()> {
+        self.submitter.register_files_update(slot, &[fd]).map(drop)
     }
 
     /// Moves every CQE of the queue to where it belongs.

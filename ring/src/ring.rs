@@ -12,6 +12,7 @@ use io_uring::cqueue;
 use crate::lend::RECEIVE_BATCH;
 use crate::operation::{self, Plain};
 use crate::peer_address::PeerAddresses;
+use crate::provided::{GROUP, ProvidedBuffers};
 use crate::queues::{Queues, RegisterStep};
 use crate::token::result_of;
 use crate::user_data::{FIELD_END, Own};
@@ -35,6 +36,7 @@ pub struct Ring {
     // Dropped in this order: first the kernel's side, then what it wrote to.
     pub(crate) queues: Queues,
     peers: PeerAddresses,
+    pub(crate) provided: Option<ProvidedBuffers>,
     /// [`RECEIVE_BATCH`] buffers of `receive_bytes` each.
     pub(crate) receive_memory: Box<[u8]>,
     pub(crate) receive_bytes: usize,
@@ -85,6 +87,7 @@ impl Ring {
         Ok(Self {
             queues,
             peers: PeerAddresses::new(setup.accepts),
+            provided: None,
             receive_memory: vec![0; RECEIVE_BATCH * receive_bytes].into_boxed_slice(),
             receive_bytes,
             batch_generation: 0,
@@ -228,7 +231,7 @@ impl Ring {
         let result = result_of(cqe.result());
         let Some(own) = Own::decode(cqe.user_data()) else {
             let token = Token::from_user_data(cqe.user_data());
-            return Some(Completion { token, outcome: Outcome::Done(result) });
+            return Some(Completion { token, outcome: self.read_outcome(cqe, result) });
         };
         match own {
             Own::Accept { index, generation } => return self.read_accept(index, generation, result),
@@ -244,6 +247,20 @@ impl Ring {
             }
         }
         None
+    }
+
+    /// What a caller's own operation came to: bytes, where the kernel names a buffer.
+    #[inline]
+    fn read_outcome(&mut self, cqe: &cqueue::Entry, result: Result<u32, Errno>) -> Outcome {
+        let (Some(index), Some(buffers), Ok(len)) =
+            (cqueue::buffer_select(cqe.flags()), &mut self.provided, result)
+        else {
+            return Outcome::Done(result);
+        };
+        match buffers.hand_over(index, len) {
+            Some(buffer) => Outcome::Received { buffer, goes_on: cqueue::more(cqe.flags()) },
+            None => Outcome::Done(result),
+        }
     }
 
     fn read_accept(&mut self, index: u32, generation: u32, result: Result<u32, Errno>) -> Option<Completion> {
@@ -332,8 +349,12 @@ const NAMED_MAX: usize = 1024;
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        if let Err(errno) = self.take_everything_back() {
-            // The table of peer addresses leaks itself, and says how much.
+        let end = self.take_everything_back();
+        if let Some(buffers) = &mut self.provided {
+            buffers.is_registered = end.is_err() || self.queues.unregister_provided(GROUP).is_err();
+        }
+        if let Err(errno) = end {
+            // The table of peer addresses and the provided buffers leak themselves, and say how much.
             tracing::error!(%errno, "a ring was dropped with operations that did not end");
         }
         if let Err(error) = self.queues.unregister() {

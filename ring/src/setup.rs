@@ -100,7 +100,7 @@ pub enum SetupError {
 }
 
 /// The last size of a fixed table the kernel takes (`IORING_MAX_FIXED_FILES`, 2^20 since 6.0).
-const SLOTS_MAX: u32 = 1 << 20;
+pub(crate) const SLOTS_MAX: u32 = 1 << 20;
 
 impl Setup {
     /// The ring with all its flags, without its table of descriptors.

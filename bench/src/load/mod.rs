@@ -4,15 +4,38 @@
 //! unexpected end are counted as [`Fault`]s, and [`Load::run_until`] turns the first into an error.
 //! Not here: what is sent when (`scenario`), and what requests look like (`target`).
 
+mod answers;
+mod crowd;
+mod head;
+mod latencies;
+mod progress;
+mod publisher;
+mod rings;
+mod scan;
+mod sources;
+mod stream;
+mod subscriber;
+mod turn;
+
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use corecast_ring::{Connect, Ring, ShortSend, Slot};
 use hdrhistogram::Histogram;
+
+use crowd::Crowd;
+use latencies::histogram;
+use publisher::Publisher;
+use rings::Layout;
+use sources::Sources;
+use subscriber::{Kind, Phase};
 
 /// How a load is made.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// Where subscribers connect. With an unspecified address they spread over 127.x.y.z.
+    /// Where subscribers connect; an unspecified address means loopback. On 127.0.0.0/8 they come from many addresses of it,
+    /// so that ports do not run out.
     pub subscribe: SocketAddr,
     /// Where publishers connect.
     pub publish: SocketAddr,
@@ -22,8 +45,32 @@ pub struct LoadOptions {
     pub core: usize,
 }
 
-/// The load of the calling thread. Subscribers are numbered from 0 below [`LoadOptions::subscribers`].
-pub struct Load {}
+/// The load of the calling thread. Subscribers are numbered from 0 below [`LoadOptions::subscribers`]; to name one that is
+/// not there is a panic.
+pub struct Load {
+    subscribe: SocketAddr,
+    layout: Layout,
+    rings: Vec<Ring>,
+    crowd: Crowd,
+    publishers: Vec<Publisher>,
+    answer_times: Histogram<u64>,
+    sources: Sources,
+    /// Subscribers that wait for their turn to connect, with their generation and request.
+    queue: VecDeque<(u32, u32, Vec<u8>)>,
+    /// Requests of subscribers that are connecting.
+    requests: HashMap<u32, Vec<u8>>,
+    /// Subscribers that connected during a reap, with their request.
+    to_greet: Vec<(u32, Vec<u8>)>,
+    /// By ring: emptied by each turn, kept for its memory.
+    connects: Vec<Vec<Connect>>,
+    short: Vec<ShortSend>,
+    fault: Option<Fault>,
+    /// The ring that was slept on last.
+    slept_on: usize,
+}
+
+/// As the next event of a subscriber: whichever to all comes first. Whoever connects while events are published cannot know.
+pub const ANY: u32 = u32::MAX;
 
 /// A connection that publishes, its requests one after another (HTTP/1.1 pipelining where several are outstanding).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +98,8 @@ pub struct Totals {
 pub enum Fault {
     #[error("subscriber {subscriber} was given event {got} of stream {stream} when {expected} was due")]
     OutOfOrder { subscriber: u32, stream: u32, expected: u32, got: u32 },
+    #[error("subscriber {subscriber} was given an event of stream {stream}, which is not its own")]
+    Misdelivered { subscriber: u32, stream: u32 },
     #[error("subscriber {subscriber} was refused: {head}")]
     Refused { subscriber: u32, head: String },
     #[error("subscriber {subscriber} sent bytes that are no event stream: {bytes}")]
@@ -74,53 +123,124 @@ impl Load {
     ///
     /// # Errors
     /// [`Fault::Setup`] or [`Fault::Connect`].
-    pub fn new(_options: &LoadOptions, _publishers: u32) -> Result<Self, Fault> {
-        todo!()
+    pub fn new(options: &LoadOptions, publishers: u32) -> Result<Self, Fault> {
+        Self::with_tables(options, publishers, rings::TABLE_MAX)
     }
 
-    /// Connects `subscriber` and sends `request`; it expects the mark `next` of each stream it is given.
-    /// Queued: as many as the target takes are under way at once.
-    pub fn connect(&mut self, _subscriber: u32, _request: Vec<u8>, _next: u32) {
-        todo!()
+    /// The same, with at most `table` sockets on each ring: it takes more rings then.
+    ///
+    /// # Errors
+    /// As [`Load::new`].
+    pub fn with_tables(options: &LoadOptions, publishers: u32, table: u32) -> Result<Self, Fault> {
+        let layout = Layout::new(options.subscribers, publishers, rings::table_limit(table)?)?;
+        rings::settle_thread(options.core)?;
+        let subscribe = sources::reachable(options.subscribe);
+        let mut load = Self {
+            subscribe,
+            layout,
+            rings: (0..layout.rings).map(|_| layout.ring()).collect::<Result<_, _>>()?,
+            crowd: Crowd::new(options.subscribers),
+            publishers: (0..publishers).map(|_| Publisher::default()).collect(),
+            answer_times: histogram(),
+            sources: Sources::new(subscribe),
+            queue: VecDeque::new(),
+            requests: HashMap::new(),
+            to_greet: Vec::new(),
+            connects: (0..layout.rings).map(|_| Vec::new()).collect(),
+            short: Vec::new(),
+            fault: None,
+            slept_on: 0,
+        };
+        for publisher in 0..publishers {
+            load.connect_publisher(publisher, sources::reachable(options.publish))?;
+        }
+        Ok(load)
+    }
+
+    fn connect_publisher(&mut self, publisher: u32, to: SocketAddr) -> Result<(), Fault> {
+        let slot = self.layout.publisher(publisher);
+        let ring = &mut self.rings[0];
+        let adopted = ring.adopt(slot, publisher::connect(to)?);
+        adopted.map_err(|error| Fault::Setup(format!("a publisher's socket: {error}")))?;
+        ring.receive_on(slot, Kind::PublisherReceive.token(publisher, 0));
+        Ok(())
+    }
+
+    /// Connects `subscriber` and sends `request`; it expects the mark `next` of each stream it is given, or [`ANY`].
+    /// Until its first event a subscriber that expects any holds nobody up.
+    /// Queued: as many as the target takes are under way at once. If it is connected it is dropped first.
+    pub fn connect(&mut self, subscriber: u32, request: Vec<u8>, next: u32) {
+        self.drop_subscriber(subscriber);
+        let generation = self.crowd.queue(subscriber, next);
+        self.queue.push_back((subscriber, generation, request));
     }
 
     /// Closes the connection of `subscriber`, without waiting for anything; it may be connected again at once.
-    pub fn drop_subscriber(&mut self, _subscriber: u32) {
-        todo!()
+    pub fn drop_subscriber(&mut self, subscriber: u32) {
+        let (ring, slot) = self.place(subscriber);
+        let state = *self.crowd.subscriber(subscriber);
+        let ring = &mut self.rings[ring];
+        match state.phase {
+            Phase::Idle => return,
+            Phase::Queued => {}
+            Phase::Connecting => {
+                self.requests.remove(&subscriber);
+                ring.cancel(Kind::Connect.token(subscriber, state.generation));
+                ring.close(slot);
+            }
+            Phase::Head | Phase::Live => {
+                if state.is_armed {
+                    ring.cancel(Kind::Receive.token(subscriber, state.generation));
+                }
+                ring.close(slot);
+            }
+        }
+        self.crowd.on_gone(subscriber);
     }
 
     /// `subscriber` reads nothing any more, until [`Load::unstall`].
-    pub fn stall(&mut self, _subscriber: u32) {
-        todo!()
+    pub fn stall(&mut self, subscriber: u32) {
+        let (ring, _) = self.place(subscriber);
+        if self.crowd.set_stalled(subscriber, true) {
+            let state = self.crowd.subscriber(subscriber);
+            if state.is_armed {
+                self.rings[ring].cancel(Kind::Receive.token(subscriber, state.generation));
+            }
+        }
     }
 
     /// `subscriber` reads again.
-    pub fn unstall(&mut self, _subscriber: u32) {
-        todo!()
+    pub fn unstall(&mut self, subscriber: u32) {
+        if self.crowd.set_stalled(subscriber, false) {
+            self.arm(subscriber);
+        }
     }
 
     /// Sends `requests` (one or more whole requests, of which `answers` answers will come) on a publisher's connection.
-    pub fn publish(&mut self, _publisher: PublisherId, _requests: &[u8], _answers: u32) {
-        todo!()
+    pub fn publish(&mut self, publisher: PublisherId, requests: &[u8], answers: u32) {
+        let now = self.now_ns();
+        self.publishers[publisher.0 as usize].queue(requests, answers, now);
+        self.send_published(publisher.0);
     }
 
     /// Answers that `publisher` has yet to get.
     #[must_use]
-    pub fn unanswered(&self, _publisher: PublisherId) -> u32 {
-        todo!()
+    pub fn unanswered(&self, publisher: PublisherId) -> u32 {
+        self.publishers[publisher.0 as usize].unanswered()
     }
 
     /// How long each publishing request took, from being handed in to its answer, in nanoseconds, since it was last taken.
     pub fn take_answer_times(&mut self) -> Histogram<u64> {
-        todo!()
+        std::mem::replace(&mut self.answer_times, histogram())
     }
 
     /// Takes what has arrived and sends what is queued; waits up to `patience` if there is nothing.
     ///
     /// # Errors
     /// The first [`Fault`] since the load was made.
-    pub fn turn(&mut self, _patience: Duration) -> Result<(), Fault> {
-        todo!()
+    pub fn turn(&mut self, patience: Duration) -> Result<(), Fault> {
+        self.take_turn(patience);
+        self.fault.clone().map_or(Ok(()), Err)
     }
 
     /// Takes turns until `condition`.
@@ -129,57 +249,81 @@ impl Load {
     /// The first [`Fault`], or [`Fault::TooLate`] naming `what`.
     pub fn run_until(
         &mut self,
-        _within: Duration,
-        _what: &str,
-        _condition: impl FnMut(&Self) -> bool,
+        within: Duration,
+        what: &str,
+        mut condition: impl FnMut(&Self) -> bool,
     ) -> Result<(), Fault> {
-        todo!()
+        const PATIENCE: Duration = Duration::from_millis(10);
+        let deadline = self.now() + within;
+        while !condition(self) {
+            let left = deadline.saturating_duration_since(self.now());
+            if left.is_zero() {
+                return Err(Fault::TooLate { what: what.to_owned(), within, state: self.state() });
+            }
+            self.turn(left.min(PATIENCE))?;
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> String {
+        let unanswered: u32 = self.publishers.iter().map(Publisher::unanswered).sum();
+        format!(
+            "{:?}, {} delivered to all, {unanswered} requests unanswered",
+            self.totals(),
+            self.delivered_to_all()
+        )
     }
 
     #[must_use]
     pub fn totals(&self) -> &Totals {
-        todo!()
+        &self.crowd.totals
     }
 
     /// The number of the next event to all that has yet to reach somebody: all before it are delivered to every subscriber
     /// that is connected and not stalled.
     #[must_use]
     pub fn delivered_to_all(&self) -> u32 {
-        todo!()
+        self.crowd.progress.due()
     }
 
     /// When the last subscriber had the event to all with this number, as nanoseconds after its intended time, for each event
     /// that became complete since it was last taken.
     pub fn take_last_byte_times(&mut self) -> Histogram<u64> {
-        todo!()
+        self.crowd.progress.take_last_byte_times()
     }
 
     /// From the intended time of an event to its arrival, in nanoseconds, for each delivery since it was last taken.
     pub fn take_latencies(&mut self) -> Histogram<u64> {
-        todo!()
+        self.crowd.latencies.take()
     }
 
-    /// The last `id:` that `subscriber` was sent. Only of subscribers that [`Load::remember_ids`] names.
+    /// The last `id:` that `subscriber` was sent, on any of its connections. Only of subscribers that
+    /// [`Load::remember_ids`] names.
     #[must_use]
-    pub fn last_event_id(&self, _subscriber: u32) -> Option<&str> {
-        todo!()
+    pub fn last_event_id(&self, subscriber: u32) -> Option<&str> {
+        self.crowd.last_id(subscriber)
     }
 
-    /// Parses the whole stream of `subscriber` (chunks, lines, fields) besides looking for marks: dear, so for a sample only.
-    /// It notices what is no event stream, and knows the last id.
-    pub fn remember_ids(&mut self, _subscriber: u32) {
-        todo!()
+    /// Parses the whole stream of `subscriber` (chunks, lines, fields) besides looking for marks, from its next connection
+    /// on: dear, so for a sample only. It notices what is no event stream, and knows the last id.
+    pub fn remember_ids(&mut self, subscriber: u32) {
+        self.crowd.parse(subscriber);
     }
 
     /// The present as marks tell it.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
-        todo!()
+        turn::clock_ns()
     }
 
     /// The same moment as [`Instant`].
     #[must_use]
     pub fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    fn place(&self, subscriber: u32) -> (usize, Slot) {
+        assert!(subscriber < self.crowd.count(), "there is no subscriber {subscriber}");
+        self.layout.subscriber(subscriber)
     }
 }

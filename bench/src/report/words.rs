@@ -112,6 +112,7 @@ pub(super) fn figure(figure: Figure) -> &'static str {
         Figure::EventsPerSecond => "events",
         Figure::CpuPerDelivery => "CPU per delivery",
         Figure::CpuShare => "CPU, of one core",
+        Figure::LoadCpuShare => "CPU of the load, of one core",
         Figure::LatencyP50 => "latency, p50",
         Figure::LatencyP90 => "latency, p90",
         Figure::LatencyP99 => "latency, p99",

@@ -3,10 +3,53 @@
 //! Not here: the load on them. A target only says which bytes to send; it never sends them.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+mod axum;
+pub mod check;
+mod corecast;
+mod durable_streams;
+mod kernel_memory;
+mod launch;
+mod nchan;
 mod process;
+mod request;
+mod token;
 
+pub use kernel_memory::KernelMemory;
 pub use process::ProcessTree;
+
+/// The servers that can be measured, in the order of tables.
+pub const NAMES: [&str; 4] = ["corecast", "durable-streams", "axum", "nchan"];
+
+/// Where programs are that are not where they are usually built or installed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// The hub; else the one that was built beside this program.
+    #[arg(long, value_name = "PATH", env = "CORECAST_BIN")]
+    pub corecast: Option<PathBuf>,
+    /// The hub written by hand with axum; else the one that was built beside this program.
+    #[arg(long, value_name = "PATH", env = "CORECAST_BENCH_AXUM_BIN")]
+    pub axum: Option<PathBuf>,
+    /// durable-streams-server; else the one in target/peers or in the path.
+    #[arg(long, value_name = "PATH")]
+    pub durable_streams: Option<PathBuf>,
+    /// nginx, with the module nchan where it looks for modules; else the one in the path.
+    #[arg(long, value_name = "PATH")]
+    pub nginx: Option<PathBuf>,
+}
+
+/// The target of that name, one of [`NAMES`].
+#[must_use]
+pub fn by_name(name: &str, options: &Options) -> Option<Box<dyn Target>> {
+    match name {
+        "corecast" => Some(Box::new(corecast::Corecast::new(options))),
+        "axum" => Some(Box::new(axum::Axum::new(options))),
+        "durable-streams" => Some(Box::new(durable_streams::DurableStreams::new(options))),
+        "nchan" => Some(Box::new(nchan::Nchan::new(options))),
+        _ => None,
+    }
+}
 
 /// A server that can be measured.
 pub trait Target {
@@ -42,8 +85,10 @@ pub enum Need {
     Heartbeats,
     /// Several events in one publishing request.
     Batches,
-    /// More than this many connections in one process.
+    /// This many connections in one process.
     Connections(u32),
+    /// Streams that last this many seconds.
+    Lasting(u32),
 }
 
 /// How a target is to run.
@@ -57,11 +102,11 @@ pub struct Plan {
     pub workers: u32,
     /// The size of the largest event, data only, in bytes.
     pub event_bytes: u32,
-    /// Whether subscribers bring verified tokens, one user each.
+    /// Whether subscribers are users, who bring tokens that are verified. [`Audience::User`] needs it.
     pub authorized: bool,
     /// Events that a returning subscriber must be able to catch up with.
     pub history_events: u32,
-    /// Seconds between heartbeats of a silent stream.
+    /// Seconds between heartbeats of a silent stream; 0 is none. A target that cannot be told has its own.
     pub heartbeat_seconds: u32,
 }
 
@@ -82,8 +127,8 @@ pub trait Running {
     /// Appends the whole request that publishes `data` to `out`. Its answer has a status of 2xx if the event was taken.
     fn publish_request(&self, to: Audience, data: &[u8], out: &mut Vec<u8>);
 
-    /// Appends one request that publishes all of `data` to `out`, one event each; only with [`Need::Batches`].
-    fn publish_batch(&self, to: Audience, data: &[&[u8]], out: &mut Vec<u8>);
+    /// Appends one request that publishes all `events`, each to its own audience; only with [`Need::Batches`].
+    fn publish_batch(&self, events: &[(Audience, &[u8])], out: &mut Vec<u8>);
 }
 
 /// Who subscribes.

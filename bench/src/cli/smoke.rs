@@ -1,0 +1,49 @@
+//! `corecast-bench smoke`: whether scenarios, load and targets work, in less than a minute.
+//!
+//! It judges no speed: a busy machine passes as well as an idle one.
+
+use std::time::Instant;
+
+use anyhow::bail;
+use clap::Args;
+
+use super::session::Session;
+use super::{Cores, target_names};
+use crate::figures::Outcome;
+use crate::matrix::{Extent, parts};
+use crate::scenario::ALL;
+use crate::target::Options;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  corecast-bench smoke\n  corecast-bench smoke --targets corecast,nchan")]
+pub(super) struct SmokeArgs {
+    /// Which servers.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "corecast,limit,axum", value_parser = target_names())]
+    targets: Vec<String>,
+    #[command(flatten)]
+    cores: Cores,
+    #[command(flatten)]
+    options: Options,
+}
+
+pub(super) fn run(args: SmokeArgs) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    let scenarios: Vec<String> = ALL.iter().map(|scenario| scenario.name.to_owned()).collect();
+    let mut session = Session::open(&args.targets, &args.options, &args.cores, Extent::Smoke, 1)?;
+    for part in parts(Extent::Smoke, &scenarios, &args.targets) {
+        session.measure(&part);
+    }
+    let failures = session.failures();
+    let measured = session.results.measurements.iter();
+    let measured = measured.filter(|m| matches!(m.outcome, Outcome::Measured(_))).count();
+    println!(
+        "{measured} measured, {} not possible, {} failed, in {:.0} s",
+        session.results.measurements.len() - measured - failures.len(),
+        failures.len(),
+        begin.elapsed().as_secs_f64()
+    );
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\nerror: "));
+    }
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! One event by way of each target, so that a measurement does not begin with one that is missing or broken.
+//!
+//! Not here: any figure.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+use super::launch::reachable;
+use super::{Audience, NAMES, Need, Options, Plan, Running, Subscriber, Target, by_name};
+use crate::mark::{self, Mark};
+
+/// Servers that answer at all do so within milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What an event or an answer takes at most here.
+const BYTES_MAX: usize = 64 << 10;
+
+/// Starts `target` on `core`, sends it one event (to all, and to one user and in a batch where it can do that), and
+/// sees each arrive and all processes end. Returns the version.
+///
+/// # Errors
+/// If it is not installed, or anything of this fails.
+pub fn check(target: &dyn Target, core: usize) -> anyhow::Result<String> {
+    let version = target.version()?;
+    for authorized in [false, true] {
+        if authorized && target.unable(Need::Authorization).is_some() {
+            continue;
+        }
+        let plan = Plan {
+            connections: 16,
+            core,
+            workers: 1,
+            event_bytes: 128,
+            authorized,
+            history_events: 16,
+            heartbeat_seconds: 15,
+        };
+        let running = target.start(&plan)?;
+        let ids = running.tree().ids();
+        exchange(target, &*running, authorized).with_context(|| {
+            format!("authorized: {authorized}; its standard error: {}", running.tree().said())
+        })?;
+        let spent = running.tree().cpu_time_ns()?;
+        ensure!(spent > 0, "the kernel says that it used no CPU time");
+        drop(running);
+        let left: Vec<u32> = ids.into_iter().filter(|id| is_running(*id)).collect();
+        ensure!(left.is_empty(), "processes {left:?} are left behind");
+    }
+    Ok(version)
+}
+
+fn exchange(target: &dyn Target, running: &dyn Running, authorized: bool) -> anyhow::Result<()> {
+    let subscriber = Subscriber { user: 3, last_event_id: None };
+    let mut stream = connect(running.subscribe_address())?;
+    stream.write_all(&running.subscribe_request(&subscriber))?;
+    let mut received = Vec::new();
+    read_until(&mut stream, &mut received, |bytes| memchr::memmem::find(bytes, b"\r\n\r\n").map(|_| ()))
+        .context("the head of the stream")?;
+    ensure!(received.starts_with(b"HTTP/1.1 200"), "the stream is refused: {}", text(&received));
+
+    let mut publisher = connect(running.publish_address())?;
+    let mut send = |request: &[u8]| -> anyhow::Result<()> {
+        publisher.write_all(request)?;
+        let mut answer = Vec::new();
+        read_until(&mut publisher, &mut answer, |bytes| whole_answer(bytes).then_some(()))
+            .context("the answer to a publishing request")?;
+        ensure!(answer.starts_with(b"HTTP/1.1 2"), "an event is refused: {}", text(&answer));
+        Ok(())
+    };
+    let mut expect = |marks: &[Mark]| {
+        for mark in marks {
+            read_until(&mut stream, &mut received, |bytes| find(bytes, mark))
+                .with_context(|| format!("{mark:?}"))?;
+        }
+        anyhow::Ok(())
+    };
+    let event = |stream, number| {
+        let mark = Mark { stream, number, intended_ns: 5 };
+        let mut data = Vec::new();
+        mark.write(128, &mut data);
+        (mark, data)
+    };
+
+    let mut request = Vec::new();
+    let (mark, data) = event(mark::TO_ALL, 0);
+    running.publish_request(Audience::All, &data, &mut request);
+    send(&request).and_then(|()| expect(&[mark])).context("an event to all")?;
+    if target.unable(Need::Batches).is_none() {
+        let ((first, first_data), (second, second_data)) = (event(mark::TO_ALL, 1), event(mark::TO_ALL, 2));
+        request.clear();
+        let events = [(Audience::All, &*first_data), (Audience::All, &*second_data)];
+        running.publish_batch(&events, &mut request);
+        send(&request).and_then(|()| expect(&[first, second])).context("a batch to all")?;
+    }
+    if authorized && target.unable(Need::Users).is_none() {
+        let (mark, data) = event(subscriber.user, 0);
+        request.clear();
+        running.publish_request(Audience::User(subscriber.user), &data, &mut request);
+        send(&request).and_then(|()| expect(&[mark])).context("an event to a user")?;
+    }
+    Ok(())
+}
+
+fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let address = reachable(address);
+    let stream = TcpStream::connect(address).with_context(|| address.to_string())?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Reads on until `find` finds something in all that was received.
+fn read_until<T>(
+    stream: &mut TcpStream,
+    received: &mut Vec<u8>,
+    mut find: impl FnMut(&[u8]) -> Option<T>,
+) -> anyhow::Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = find(received) {
+            return Ok(found);
+        }
+        let mut bytes = [0; 4096];
+        let read = stream.read(&mut bytes).with_context(|| format!("after {:?}", text(received)))?;
+        if read == 0 || received.len() > BYTES_MAX || Instant::now() > deadline {
+            bail!(
+                "not in {:?}{}",
+                text(received),
+                if read == 0 { ", and there the connection ends" } else { "" }
+            );
+        }
+        received.extend_from_slice(&bytes[..read]);
+    }
+}
+
+fn find(bytes: &[u8], mark: &Mark) -> Option<()> {
+    let mut places = memchr::memchr_iter(mark::BEGIN, bytes);
+    places.find_map(|place| (Mark::read(&bytes[place..]).as_ref() == Some(mark)).then_some(()))
+}
+
+/// Whether `bytes` has all of an answer whose length is declared, or that ends with its last chunk.
+fn whole_answer(bytes: &[u8]) -> bool {
+    let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return false };
+    let head = text(&bytes[..end]).to_ascii_lowercase();
+    let body = &bytes[end + 4..];
+    if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length:")) {
+        return length.trim().parse().is_ok_and(|length: usize| body.len() >= length);
+    }
+    if head.contains("transfer-encoding: chunked") {
+        return body.ends_with(b"0\r\n\r\n");
+    }
+    head.contains(" 204")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn is_running(id: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+/// Checks the targets `names` one after another, and tells of each.
+///
+/// # Errors
+/// If one of them fails, after all were tried; with how to install what is missing.
+pub fn check_all(names: &[String], options: &Options, core: usize) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for name in names {
+        let target = by_name(name, options)
+            .with_context(|| format!("there is no target {name:?}; there are {}", NAMES.join(", ")))?;
+        match check(&*target, core) {
+            Ok(version) => println!("{name} {version}: works"),
+            Err(error) => {
+                println!("{name}: {error:#}");
+                failed.push(name.as_str());
+            }
+        }
+    }
+    ensure!(failed.is_empty(), "{} cannot be measured", failed.join(", "));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tests run where their binary was built; `scripts/test` says where the hub is.
+    fn check_installed(name: &str) {
+        let given = |name| std::env::var_os(name).map(Into::into);
+        let options = Options {
+            corecast: given("CORECAST_BIN"),
+            axum: given("CORECAST_BENCH_AXUM_BIN"),
+            ..Options::default()
+        };
+        let target = by_name(name, &options).expect("a name in the list");
+        let version = check(&*target, 0).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{version}");
+    }
+
+    #[test]
+    fn corecast_takes_an_event_and_delivers_it() {
+        check_installed("corecast");
+    }
+
+    #[test]
+    fn axum_takes_an_event_and_delivers_it() {
+        check_installed("axum");
+    }
+
+    #[test]
+    fn an_answer_is_whole_when_its_length_is_there() {
+        for (bytes, expected) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{", false),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", false),
+            ("HTTP/1.1 204 No Content\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\n", false),
+        ] {
+            assert_eq!(whole_answer(bytes.as_bytes()), expected, "{bytes}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The hub of this repository, as anybody would run it: its release binary with a configuration file.
+//!
+//! Events to one user need `plan.authorized`: the hub knows a user by the token alone.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use corecast_core::selector::Selector;
+use tempfile::TempDir;
+
+use super::launch;
+use super::request;
+use super::token::{HMAC_KEY, subscriber_token, token, user};
+use super::{Audience, Need, Options, Plan, ProcessTree, Running, Subscriber, Target};
+
+/// What the hub takes at least, and by default.
+const EVENT_BYTES_DEFAULT: u32 = 65_536;
+const HISTORY_BYTES_DEFAULT: u64 = 64 << 20;
+
+/// Field names and framing around the data of an event, and its entry in the history: more than they are.
+const EVENT_OVERHEAD_BYTES: u32 = 512;
+
+/// See the module.
+pub(super) struct Corecast {
+    binary: Option<PathBuf>,
+}
+
+impl Corecast {
+    pub(super) fn new(options: &Options) -> Self {
+        Self { binary: options.corecast.clone() }
+    }
+
+    fn binary(&self) -> anyhow::Result<PathBuf> {
+        let remedy = "cargo build --release --package corecast";
+        launch::find_program(self.binary.as_deref(), "corecast", &[launch::build_folder()?], remedy)
+    }
+}
+
+impl Target for Corecast {
+    fn name(&self) -> &'static str {
+        "corecast"
+    }
+
+    fn version(&self) -> anyhow::Result<String> {
+        let said = launch::output_of(std::process::Command::new(self.binary()?).arg("--version"))?;
+        Ok(said.trim_start_matches("corecast ").to_owned())
+    }
+
+    fn unable(&self, need: Need) -> Option<&'static str> {
+        match need {
+            Need::Users
+            | Need::Authorization
+            | Need::Resume
+            | Need::Heartbeats
+            | Need::Batches
+            | Need::Connections(_)
+            | Need::Lasting(_) => None,
+        }
+    }
+
+    fn start(&self, plan: &Plan) -> anyhow::Result<Box<dyn Running>> {
+        let binary = self.binary()?;
+        let folder = tempfile::tempdir().context("a temporary folder")?;
+        let config = folder.path().join("corecast.toml");
+        fs::write(&config, configuration(plan)).with_context(|| config.display().to_string())?;
+        let mut command = launch::command(binary);
+        command.args(["serve", "--log-format", "json", "--config"]).arg(&config);
+        // A setting in the environment would be stronger than the file.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CORECAST_")) {
+                command.env_remove(name);
+            }
+        }
+        let tree = launch::start(&mut command, plan.core)?;
+        let address = launch::wait_for(&tree, "line that tells its address", || tree.find_said(listening))
+            .context("corecast does not start")?;
+        let ready = request::get("/readyz", "");
+        launch::wait_for(&tree, "readiness", || {
+            launch::status_of(address, &ready).is_ok_and(|status| status == 200).then_some(())
+        })
+        .context("corecast does not start")?;
+        let publisher = token("publisher", &[Selector::parse("*").context("a grant of everything")?])?;
+        Ok(Box::new(Hub { tree, address, publisher, authorized: plan.authorized, _folder: folder }))
+    }
+}
+
+/// What differs from the defaults, and what the plan asks for.
+fn configuration(plan: &Plan) -> String {
+    let Plan { connections, workers, event_bytes, authorized, history_events, heartbeat_seconds, .. } = plan;
+    // Whoever comes back at once may be there before the hub knows that it was gone.
+    let connections = connections + connections / 16 + 64;
+    let block_bytes = event_bytes + EVENT_OVERHEAD_BYTES;
+    let event_bytes_max = block_bytes.max(EVENT_BYTES_DEFAULT);
+    let history_events = (*history_events).max(1);
+    let history_bytes = HISTORY_BYTES_DEFAULT
+        .max(u64::from(history_events) * u64::from(block_bytes))
+        .max(u64::from(event_bytes_max));
+    let anonymous = !authorized;
+    let heartbeat = if *heartbeat_seconds == 0 { "off".to_owned() } else { format!("{heartbeat_seconds}s") };
+    let mut toml = String::new();
+    write!(
+        toml,
+        "hub.listen = \"0.0.0.0:0\"\n\
+         hub.shards = {workers}\n\
+         admin.listen = \"127.0.0.1:0\"\n\
+         auth.hmac_key = \"{HMAC_KEY}\"\n\
+         auth.anonymous = {anonymous}\n\
+         limits.connections = {connections}\n\
+         limits.per_user = 1\n\
+         limits.event_bytes = {event_bytes_max}\n\
+         stream.heartbeat = \"{heartbeat}\"\n\
+         history.events = {history_events}\n\
+         history.bytes = {history_bytes}\n"
+    )
+    .expect("a string takes everything");
+    toml
+}
+
+/// The address in the line `{"message":"listening","hub":"0.0.0.0:7", …}`.
+fn listening(line: &str) -> Option<SocketAddr> {
+    let record: serde_json::Value = serde_json::from_str(line).ok()?;
+    let fields = record.get("fields").unwrap_or(&record);
+    (fields["message"] == "listening").then(|| fields["hub"].as_str()?.parse().ok())?
+}
+
+struct Hub {
+    tree: ProcessTree,
+    address: SocketAddr,
+    publisher: String,
+    authorized: bool,
+    // Last: the files go when the process is gone.
+    _folder: TempDir,
+}
+
+impl Running for Hub {
+    fn tree(&self) -> &ProcessTree {
+        &self.tree
+    }
+
+    fn subscribe_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn publish_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn subscribe_request(&self, subscriber: &Subscriber<'_>) -> Vec<u8> {
+        let token = self.authorized.then(|| subscriber_token(subscriber.user));
+        let fields = request::bearer(token.as_deref()) + &request::last_event_id(subscriber.last_event_id);
+        request::get("/events", &fields)
+    }
+
+    fn publish_request(&self, to: Audience, data: &[u8], out: &mut Vec<u8>) {
+        let mut body = Vec::with_capacity(data.len() + 64);
+        draft(to, data, &mut body);
+        self.post("application/json", &body, out);
+    }
+
+    fn publish_batch(&self, events: &[(Audience, &[u8])], out: &mut Vec<u8>) {
+        let mut body = Vec::new();
+        for &(to, data) in events {
+            draft(to, data, &mut body);
+            body.push(b'\n');
+        }
+        self.post("application/x-ndjson", &body, out);
+    }
+}
+
+impl Hub {
+    fn post(&self, media_type: &str, body: &[u8], out: &mut Vec<u8>) {
+        let fields = format!("Content-Type: {media_type}\r\n{}", request::bearer(Some(&self.publisher)));
+        request::post("/publish", &fields, body, out);
+    }
+}
+
+/// An event in JSON.
+fn draft(to: Audience, data: &[u8], out: &mut Vec<u8>) {
+    match to {
+        Audience::All => out.extend_from_slice(b"{\"all\":true,\"data\":"),
+        Audience::User(number) => {
+            out.extend_from_slice(format!("{{\"users\":[\"{}\"],\"data\":", user(number)).as_bytes());
+        }
+    }
+    request::json_string(data, out);
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_from_the_log() {
+        let line =
+            r#"{"level":"INFO","fields":{"message":"listening","hub":"0.0.0.0:81","admin":"127.0.0.1:2"}}"#;
+        assert_eq!(listening(line), Some(SocketAddr::from(([0, 0, 0, 0], 81))));
+        for other in ["no JSON", r#"{"message":"stopping"}"#, r#"{"message":"listening","hub":"?"}"#] {
+            assert_eq!(listening(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn drafts_are_what_the_hub_reads() {
+        for (to, expected) in [
+            (Audience::All, r#"{"all":true,"data":"~1"}"#),
+            (Audience::User(7), r#"{"users":["user-7"],"data":"~1"}"#),
+        ] {
+            let mut out = Vec::new();
+            draft(to, b"~1", &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}
