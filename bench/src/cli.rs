@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::bare::{self, BareOptions};
 use crate::{scenario, target};
 
 #[derive(Debug, Parser)]
@@ -39,6 +40,9 @@ enum Command {
     CheckTargets(check::CheckArgs),
     /// Run every scenario very small, and say whether every event came: no figures, less than a minute.
     Smoke(smoke::SmokeArgs),
+    /// Serve as the limit of the machine; other commands start it themselves.
+    #[command(hide = true)]
+    Bare(BareOptions),
 }
 
 /// Where server and load run.
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::CheckTargets(args) => check::run(args),
         Command::Smoke(args) => smoke::run(args),
+        Command::Bare(options) => bare::serve(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@
 pub mod figures;
 pub mod mark;
 
+pub mod bare;
 pub mod target;
 
 pub mod load;

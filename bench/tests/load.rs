@@ -213,7 +213,7 @@ fn what_does_not_happen_in_time_is_named() {
 
 #[test]
 fn a_stalled_subscriber_holds_the_server_up_and_then_gets_everything() {
-    const EVENTS: u32 = 40_000;
+    const EVENTS: u32 = 200_000;
     let (address, server) = server(|listener| {
         let mut connection = subscriber(&listener);
         // Once it is live, and told to be stalled, a first event shows that the receive is gone.

@@ -1,7 +1,7 @@
 //! All subscribers, and the check of what each is sent.
 //!
-//! Invariant: exactly the subscribers that are connected and not stalled, and that know which event they wait for, are
-//! counted in `progress`.
+//! Invariant: exactly the subscribers that are connected, not stalled, and wait for a certain number are counted in
+//! `progress`.
 //! Not here: sockets. `Load` moves the bytes and says what became of connections.
 
 use std::collections::HashMap;
@@ -82,7 +82,7 @@ impl Crowd {
         *subscriber = Subscriber {
             generation: next_generation(subscriber.generation),
             next_to_all: next,
-            next_own: if next == ANY { 0 } else { next },
+            next_own: next,
             phase: Phase::Queued,
             is_parsed: subscriber.is_parsed,
             ..Subscriber::default()
@@ -98,7 +98,7 @@ impl Crowd {
     pub(super) fn on_connected(&mut self, number: u32) {
         let subscriber = self.subscriber_mut(number);
         subscriber.phase = Phase::Head;
-        if !subscriber.is_stalled && subscriber.next_to_all != ANY {
+        if subscriber.is_counted() {
             let next = subscriber.next_to_all;
             self.progress.join(next);
         }
@@ -108,7 +108,8 @@ impl Crowd {
     /// The connection is given up, by whomever.
     pub(super) fn on_gone(&mut self, number: u32) {
         let subscriber = self.subscriber_mut(number);
-        let Subscriber { phase, is_stalled, next_to_all, .. } = *subscriber;
+        let (phase, is_counted) = (subscriber.phase, subscriber.is_counted());
+        let next = subscriber.next_to_all;
         subscriber.phase = Phase::Idle;
         subscriber.generation = next_generation(subscriber.generation);
         self.heads.remove(&number);
@@ -116,8 +117,8 @@ impl Crowd {
         if phase.is_connected() {
             self.totals.connected -= 1;
             self.totals.live -= u32::from(phase == Phase::Live);
-            if !is_stalled && next_to_all != ANY {
-                self.progress.leave(next_to_all);
+            if is_counted {
+                self.progress.leave(next);
             }
         }
     }
@@ -125,11 +126,14 @@ impl Crowd {
     /// Says whether that is new.
     pub(super) fn set_stalled(&mut self, number: u32, is_stalled: bool) -> bool {
         let subscriber = self.subscriber_mut(number);
+        let was_counted = subscriber.is_counted();
         let is_new = subscriber.is_stalled != is_stalled;
         subscriber.is_stalled = is_stalled;
-        if is_new && subscriber.phase.is_connected() && subscriber.next_to_all != ANY {
-            let next = subscriber.next_to_all;
-            if is_stalled { self.progress.leave(next) } else { self.progress.join(next) }
+        let (is_counted, next) = (subscriber.is_counted(), subscriber.next_to_all);
+        match (was_counted, is_counted) {
+            (true, false) => self.progress.leave(next),
+            (false, true) => self.progress.join(next),
+            (true, true) | (false, false) => {}
         }
         is_new
     }
@@ -218,15 +222,12 @@ impl Crowd {
         let (progress, latencies) = (&mut self.progress, &mut self.latencies);
         let deliveries = &mut self.totals.deliveries;
         let scanned = carry.scan(bytes, |mark| {
-            if subscriber.next_to_all == ANY && mark.stream == TO_ALL {
-                subscriber.next_to_all = mark.number;
-                if !subscriber.is_stalled {
-                    progress.join(mark.number);
-                }
-            }
+            let was_counted = subscriber.is_counted();
             take_place(subscriber, number, &mark)?;
-            if mark.stream == TO_ALL && !subscriber.is_stalled {
+            if mark.stream == TO_ALL && was_counted {
                 progress.deliver(mark.number, mark.intended_ns, latencies.now_ns());
+            } else if mark.stream == TO_ALL && subscriber.is_counted() {
+                progress.join(subscriber.next_to_all);
             }
             latencies.record(mark.intended_ns);
             *deliveries += 1;
@@ -245,10 +246,10 @@ fn take_place(subscriber: &mut Subscriber, number: u32, mark: &Mark) -> Result<(
         stream if stream == number => &mut subscriber.next_own,
         stream => return Err(Flaw::Foreign { stream }),
     };
-    if mark.number != *next {
+    if mark.number != *next && *next != ANY {
         return Err(Flaw::OutOfOrder { stream: mark.stream, expected: *next, got: mark.number });
     }
-    *next += 1;
+    *next = mark.number.wrapping_add(1);
     Ok(())
 }
 

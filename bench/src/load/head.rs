@@ -55,7 +55,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Head>, String> {
     for header in &*response.headers {
         apply(&mut head, header)?;
     }
-    if matches!(status, 204 | 304) {
+    if matches!(status, 100..200 | 204 | 304) {
         head.body = Body::Bytes(0);
     }
     Ok(Some(head))

@@ -69,12 +69,12 @@ pub struct Load {
     slept_on: usize,
 }
 
-/// As the next event of a subscriber: whichever to all comes first. Whoever connects while events are published cannot know.
-pub const ANY: u32 = u32::MAX;
-
 /// A connection that publishes, its requests one after another (HTTP/1.1 pipelining where several are outstanding).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublisherId(pub u32);
+
+/// As the next event of a subscriber: whichever comes first, and then the one after it.
+pub const ANY: u32 = u32::MAX;
 
 /// What has happened since the load was made.
 #[derive(Clone, Debug, Default)]
@@ -166,8 +166,8 @@ impl Load {
         Ok(())
     }
 
-    /// Connects `subscriber` and sends `request`; it expects the mark `next` of each stream it is given, or [`ANY`].
-    /// Until its first event a subscriber that expects any holds nobody up.
+    /// Connects `subscriber` and sends `request`; it expects the mark `next` of each stream it is given, where [`ANY`] is
+    /// whichever comes first. With that it does not count for [`Load::delivered_to_all`] before it has an event.
     /// Queued: as many as the target takes are under way at once. If it is connected it is dropped first.
     pub fn connect(&mut self, subscriber: u32, request: Vec<u8>, next: u32) {
         self.drop_subscriber(subscriber);

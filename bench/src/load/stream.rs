@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_last_id_is_found_wherever_the_pieces_are_cut() {
-        let text = b"c\r\n:\nretry: 1\r\n\r\n\r\n2;a=b\r\n\r\n\r\n8\r\ndata: b\n\r\n7\r\nid: y\n\n\r\n6\r\nid: z\n\r\n0\r\n\r\n";
+        let text = b"c\r\n:\nretry: 1\r\n\r\n2;a=b\r\n\r\n\r\n8\r\ndata: b\n\r\n7\r\nid: y\n\n\r\n6\r\nid: z\n\r\n0\r\n\r\n";
         for cut in 0..=text.len() {
             let pieces = [&text[..cut], &text[cut..]];
             assert_eq!(last_id(Body::Chunked, &pieces), Ok(Some("y".to_owned())), "cut at {cut}");
@@ -168,7 +168,7 @@ mod tests {
     fn what_is_no_event_stream_is_an_error() {
         for (body, text, part) in [
             (Body::Chunked, &b"data: a\n\n"[..], "no chunk"),
-            (Body::Chunked, b"2\r\na\r\n\r\n", "no chunk"),
+            (Body::Chunked, b"2\r\n:\r\n\r\n", "no chunk"),
             (Body::Chunked, b"0\r\n\r\nx", "no chunk"),
             (Body::Chunked, b"11111111111111111\r\n", "no chunk"),
             (Body::UntilClose, b"<html>\n", "no field"),

@@ -2,6 +2,7 @@
 
 use corecast_ring::Token;
 
+use super::ANY;
 use super::scan::Carry;
 
 /// One subscriber, connected or not.
@@ -20,6 +21,14 @@ pub(super) struct Subscriber {
     /// Its whole stream is parsed.
     pub(super) is_parsed: bool,
     pub(super) carry: Carry,
+}
+
+impl Subscriber {
+    /// Whether events to all are complete only once it has them.
+    #[inline]
+    pub(super) fn is_counted(&self) -> bool {
+        self.phase.is_connected() && !self.is_stalled && self.next_to_all != ANY
+    }
 }
 
 const _: () = assert!(size_of::<Subscriber>() <= 64, "a million subscribers take 64 MB at most");

@@ -103,7 +103,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "Connects per second, authorized: at least 40,000",
-        scenarios: &["churn", "storm"],
+        scenarios: &["hold"],
         is_at: is_of_ten_thousand,
         amount: Amount::Sum(&[Figure::ConnectsPerSecond]),
         bound: Bound::AtLeast(40_000.0),

@@ -32,6 +32,7 @@ pub(super) struct Stage {
     pub(super) load: Load,
     running: Box<dyn Running>,
     connections: u32,
+    connecting_max: Option<u32>,
     event_bytes: usize,
     next: u32,
     data: Vec<u8>,
@@ -86,6 +87,7 @@ impl Stage {
             load: Load::new(&options, 1)?,
             running,
             connections: plan.connections,
+            connecting_max: target.connecting_max(),
             event_bytes: plan.event_bytes as usize,
             next: 0,
             data: Vec::new(),
@@ -121,11 +123,16 @@ impl Stage {
             .clone()
             .map(|user| self.running.subscribe_request(&Subscriber { user, last_event_id }))
             .collect();
-        let live = self.load.totals().live + count(&subscribers);
+        let mut live = self.load.totals().live;
         let total = self.next;
         self.measure(|stage| {
             for (subscriber, request) in subscribers.zip(requests) {
+                if let Some(connecting_max) = stage.connecting_max {
+                    let room = |load: &Load| load.totals().live + connecting_max > live;
+                    stage.wait("live streams", room)?;
+                }
                 stage.load.connect(subscriber, request, next);
+                live += 1;
             }
             stage.wait("live streams with all that they missed", |load| {
                 load.totals().live >= live && load.delivered_to_all() >= total
@@ -287,8 +294,4 @@ impl Spent {
     pub(super) fn percent(&self, part: Duration) -> f64 {
         part.as_secs_f64() * 100.0 / self.wall.as_secs_f64()
     }
-}
-
-fn count(subscribers: &Range<u32>) -> u32 {
-    subscribers.end.saturating_sub(subscribers.start)
 }

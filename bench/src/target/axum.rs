@@ -28,7 +28,7 @@ impl Axum {
         launch::find_program(
             self.binary.as_deref(),
             "corecast-bench-axum",
-            &[launch::build_folder()?],
+            &[launch::release_folder()?],
             remedy,
         )
     }

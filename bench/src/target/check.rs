@@ -16,11 +16,17 @@ use crate::mark::{self, Mark};
 /// Servers that answer at all do so within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Anybody.
+const USER: u32 = 3;
+
+/// Room for a mark, and some padding.
+const EVENT_BYTES: usize = 128;
+
 /// What an event or an answer takes at most here.
 const BYTES_MAX: usize = 64 << 10;
 
-/// Starts `target` on `core`, sends it one event (to all, and to one user and in a batch where it can do that), and
-/// sees each arrive and all processes end. Returns the version.
+/// Starts `target` on `core`, sends it an event to all, in a batch, to a user, and to a subscriber that comes back (what
+/// it is able to), and sees each arrive and all processes end. Returns the version.
 ///
 /// # Errors
 /// If it is not installed, or anything of this fails.
@@ -34,16 +40,15 @@ pub fn check(target: &dyn Target, core: usize) -> anyhow::Result<String> {
             connections: 16,
             core,
             workers: 1,
-            event_bytes: 128,
+            event_bytes: EVENT_BYTES as u32,
             authorized,
             history_events: 16,
             heartbeat_seconds: 15,
         };
         let running = target.start(&plan)?;
         let ids = running.tree().ids();
-        exchange(target, &*running, authorized).with_context(|| {
-            format!("authorized: {authorized}; its standard error: {}", running.tree().said())
-        })?;
+        exchange(target, &*running, authorized)
+            .with_context(|| format!("authorized: {authorized}; it wrote: {}", running.tree().said()))?;
         let spent = running.tree().cpu_time_ns()?;
         ensure!(spent > 0, "the kernel says that it used no CPU time");
         drop(running);
@@ -54,55 +59,107 @@ pub fn check(target: &dyn Target, core: usize) -> anyhow::Result<String> {
 }
 
 fn exchange(target: &dyn Target, running: &dyn Running, authorized: bool) -> anyhow::Result<()> {
-    let subscriber = Subscriber { user: 3, last_event_id: None };
-    let mut stream = connect(running.subscribe_address())?;
-    stream.write_all(&running.subscribe_request(&subscriber))?;
-    let mut received = Vec::new();
-    read_until(&mut stream, &mut received, |bytes| memchr::memmem::find(bytes, b"\r\n\r\n").map(|_| ()))
-        .context("the head of the stream")?;
-    ensure!(received.starts_with(b"HTTP/1.1 200"), "the stream is refused: {}", text(&received));
-
-    let mut publisher = connect(running.publish_address())?;
-    let mut send = |request: &[u8]| -> anyhow::Result<()> {
-        publisher.write_all(request)?;
-        let mut answer = Vec::new();
-        read_until(&mut publisher, &mut answer, |bytes| whole_answer(bytes).then_some(()))
-            .context("the answer to a publishing request")?;
-        ensure!(answer.starts_with(b"HTTP/1.1 2"), "an event is refused: {}", text(&answer));
-        Ok(())
-    };
-    let mut expect = |marks: &[Mark]| {
-        for mark in marks {
-            read_until(&mut stream, &mut received, |bytes| find(bytes, mark))
-                .with_context(|| format!("{mark:?}"))?;
-        }
-        anyhow::Ok(())
-    };
-    let event = |stream, number| {
-        let mark = Mark { stream, number, intended_ns: 5 };
-        let mut data = Vec::new();
-        mark.write(128, &mut data);
-        (mark, data)
-    };
-
-    let mut request = Vec::new();
-    let (mark, data) = event(mark::TO_ALL, 0);
-    running.publish_request(Audience::All, &data, &mut request);
-    send(&request).and_then(|()| expect(&[mark])).context("an event to all")?;
-    if target.unable(Need::Batches).is_none() {
-        let ((first, first_data), (second, second_data)) = (event(mark::TO_ALL, 1), event(mark::TO_ALL, 2));
-        request.clear();
-        let events = [(Audience::All, &*first_data), (Audience::All, &*second_data)];
-        running.publish_batch(&events, &mut request);
-        send(&request).and_then(|()| expect(&[first, second])).context("a batch to all")?;
+    let is_able = |need| target.unable(need).is_none();
+    let mut client = Client::subscribe(running)?;
+    client.publish(Audience::All, &[0]).context("an event to all")?;
+    if is_able(Need::Batches) {
+        client.publish(Audience::All, &[1, 2]).context("a batch to all")?;
     }
-    if authorized && target.unable(Need::Users).is_none() {
-        let (mark, data) = event(subscriber.user, 0);
-        request.clear();
-        running.publish_request(Audience::User(subscriber.user), &data, &mut request);
-        send(&request).and_then(|()| expect(&[mark])).context("an event to a user")?;
+    if is_able(Need::Resume) {
+        let id = last_id(&client.received).context("the stream has no event ids")?.to_owned();
+        client.publish(Audience::All, &[3]).context("an event to all")?;
+        client.resume(&id)?;
+        client.expect(Audience::All, 3).with_context(|| format!("what was missed after {id}"))?;
+    }
+    if authorized && is_able(Need::Users) {
+        client.publish(Audience::User(USER), &[0]).context("an event to a user")?;
     }
     Ok(())
+}
+
+/// A subscriber and a publisher.
+struct Client<'a> {
+    running: &'a dyn Running,
+    stream: TcpStream,
+    received: Vec<u8>,
+    publisher: TcpStream,
+}
+
+impl<'a> Client<'a> {
+    fn subscribe(running: &'a dyn Running) -> anyhow::Result<Self> {
+        let stream = connect(running.subscribe_address())?;
+        let publisher = connect(running.publish_address())?;
+        let mut client = Self { running, stream, received: Vec::new(), publisher };
+        client.ask(None)?;
+        Ok(client)
+    }
+
+    /// Comes back as who has seen the event `id`.
+    fn resume(&mut self, id: &str) -> anyhow::Result<()> {
+        self.stream = connect(self.running.subscribe_address())?;
+        self.ask(Some(id))
+    }
+
+    fn ask(&mut self, last_event_id: Option<&str>) -> anyhow::Result<()> {
+        let subscriber = Subscriber { user: USER, last_event_id };
+        self.received.clear();
+        self.stream.write_all(&self.running.subscribe_request(&subscriber))?;
+        read_until(&mut self.stream, &mut self.received, |bytes| memchr::memmem::find(bytes, b"\r\n\r\n"))
+            .context("the head of the stream")?;
+        ensure!(
+            self.received.starts_with(b"HTTP/1.1 200"),
+            "the stream is refused: {}",
+            text(&self.received)
+        );
+        Ok(())
+    }
+
+    /// Publishes the events with these numbers in one request, and sees them arrive.
+    fn publish(&mut self, to: Audience, numbers: &[u32]) -> anyhow::Result<()> {
+        let data: Vec<Vec<u8>> = numbers
+            .iter()
+            .map(|&number| {
+                let mut data = Vec::new();
+                mark_of(to, number).write(EVENT_BYTES, &mut data);
+                data
+            })
+            .collect();
+        let mut request = Vec::new();
+        match &data[..] {
+            [one] => self.running.publish_request(to, one, &mut request),
+            several => {
+                let several: Vec<(Audience, &[u8])> = several.iter().map(|data| (to, &**data)).collect();
+                self.running.publish_batch(&several, &mut request);
+            }
+        }
+        self.publisher.write_all(&request)?;
+        let mut answer = Vec::new();
+        read_until(&mut self.publisher, &mut answer, |bytes| whole_answer(bytes).then_some(()))
+            .context("the answer to a publishing request")?;
+        ensure!(answer.starts_with(b"HTTP/1.1 2"), "it is refused: {}", text(&answer));
+        numbers.iter().try_for_each(|&number| self.expect(to, number))
+    }
+
+    fn expect(&mut self, to: Audience, number: u32) -> anyhow::Result<()> {
+        let mark = mark_of(to, number);
+        read_until(&mut self.stream, &mut self.received, |bytes| find(bytes, &mark))
+            .with_context(|| format!("{mark:?}"))
+    }
+}
+
+fn mark_of(to: Audience, number: u32) -> Mark {
+    let stream = match to {
+        Audience::All => mark::TO_ALL,
+        Audience::User(user) => user,
+    };
+    Mark { stream, number, intended_ns: 0 }
+}
+
+/// The value of the last whole `id` field.
+fn last_id(received: &[u8]) -> Option<&str> {
+    let begin = memchr::memmem::rfind(received, b"\nid:")? + 4;
+    let len = memchr::memchr(b'\n', &received[begin..])?;
+    std::str::from_utf8(&received[begin..begin + len]).ok().map(str::trim)
 }
 
 fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
@@ -188,17 +245,14 @@ pub fn check_all(names: &[String], options: &Options, core: usize) -> anyhow::Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::launch::first_core;
 
-    /// Tests run where their binary was built; `scripts/test` says where the hub is.
+    /// Fails with the remedy if it was not built; `scripts/test` does that before.
     fn check_installed(name: &str) {
-        let given = |name| std::env::var_os(name).map(Into::into);
-        let options = Options {
-            corecast: given("CORECAST_BIN"),
-            axum: given("CORECAST_BENCH_AXUM_BIN"),
-            ..Options::default()
-        };
+        let options =
+            Options { corecast: std::env::var_os("CORECAST_BIN").map(Into::into), ..Options::default() };
         let target = by_name(name, &options).expect("a name in the list");
-        let version = check(&*target, 0).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        let version = check(&*target, first_core()).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{version}");
     }
 

@@ -35,7 +35,7 @@ impl Corecast {
 
     fn binary(&self) -> anyhow::Result<PathBuf> {
         let remedy = "cargo build --release --package corecast";
-        launch::find_program(self.binary.as_deref(), "corecast", &[launch::build_folder()?], remedy)
+        launch::find_program(self.binary.as_deref(), "corecast", &[launch::release_folder()?], remedy)
     }
 }
 

@@ -39,8 +39,7 @@ impl DurableStreams {
 
     /// Installed beside the folder that this program was built into: `target/peers/bin`.
     fn binary(&self) -> anyhow::Result<PathBuf> {
-        let built = launch::build_folder()?;
-        let peers = built.parent().unwrap_or(&built).join("peers/bin");
+        let peers = launch::release_folder()?.with_file_name("peers").join("bin");
         launch::find_program(self.binary.as_deref(), "durable-streams-server", &[peers], REMEDY)
     }
 }

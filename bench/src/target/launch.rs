@@ -35,9 +35,11 @@ pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Starts `command` with all its threads on `core`, in a process group of its own, its stderr kept.
+/// Starts `command` with all its threads on `core`, in a process group of its own; what it writes is kept.
 pub(super) fn start(command: &mut Command, core: usize) -> anyhow::Result<ProcessTree> {
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    // Some servers tell on stdout what is wrong.
+    let (output, input) = io::pipe().context("a pipe")?;
+    command.process_group(0).stdin(Stdio::null()).stderr(input.try_clone().context("a pipe")?).stdout(input);
     // A child has the affinity of the thread that starts it.
     let before = sched_getaffinity(None).context("the cores of this thread")?;
     let mut only = CpuSet::new();
@@ -48,7 +50,10 @@ pub(super) fn start(command: &mut Command, core: usize) -> anyhow::Result<Proces
     sched_setaffinity(None, &only).with_context(|| format!("core {core} cannot be used"))?;
     let child = command.spawn();
     sched_setaffinity(None, &before).context("the cores of this thread")?;
-    Ok(ProcessTree::of(child.context("setpriv, of the package util-linux")?))
+    // The command has ends of the pipe too; as long as it has, the output seems not to end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let child = child.context("setpriv, of the package util-linux, cannot be started")?;
+    Ok(ProcessTree::with_output(child, output))
 }
 
 /// Waits until `look` finds what it looks for.
@@ -64,7 +69,7 @@ pub(super) fn wait_for<T>(
         }
         tree.check()?;
         if Instant::now() > deadline {
-            bail!("no {what} within {PATIENCE:?}; its standard error: {}", tree.said());
+            bail!("no {what} within {PATIENCE:?}; it wrote: {}", tree.said());
         }
         thread::park_timeout(LOOK_AGAIN);
     }
@@ -129,12 +134,13 @@ pub(super) fn find_program(
     found.with_context(|| format!("the program {name} is not installed: {remedy}"))
 }
 
-/// Where cargo has put this program and those that were built with it: `target/release`. A test is a folder deeper.
-pub(super) fn build_folder() -> anyhow::Result<PathBuf> {
+/// Where cargo puts what is measured, which is optimised whatever this program is: beside the folder of this program.
+pub(super) fn release_folder() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("the path of this program")?;
     let folder = own.parent().context("the path of this program")?;
+    // A test is a folder deeper.
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
-    Ok(folder.to_owned())
+    Ok(folder.with_file_name("release"))
 }
 
 /// Why a server that needs a descriptor for each connection cannot have `count` of them here.
@@ -155,17 +161,19 @@ pub(super) fn output_of(command: &mut Command) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// A core that this thread may use.
+#[cfg(test)]
+pub(super) fn first_core() -> usize {
+    let cores = sched_getaffinity(None).unwrap();
+    (0..CpuSet::MAX_CPU).find(|&core| cores.is_set(core)).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn shell(script: &str) -> ProcessTree {
         start(command("sh").args(["-c", script]), first_core()).unwrap()
-    }
-
-    fn first_core() -> usize {
-        let cores = sched_getaffinity(None).unwrap();
-        (0..CpuSet::MAX_CPU).find(|&core| cores.is_set(core)).unwrap()
     }
 
     #[test]

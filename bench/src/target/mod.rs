@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 mod axum;
+mod bare;
 pub mod check;
 mod corecast;
 mod durable_streams;
@@ -13,14 +14,17 @@ mod kernel_memory;
 mod launch;
 mod nchan;
 mod process;
+mod pushpin;
 mod request;
+mod responder;
 mod token;
 
 pub use kernel_memory::KernelMemory;
 pub use process::ProcessTree;
 
 /// The servers that can be measured, in the order of tables.
-pub const NAMES: [&str; 4] = ["corecast", "durable-streams", "axum", "nchan"];
+pub const NAMES: [&str; 8] =
+    ["corecast", "limit", "limit-joined", "limit-send", "durable-streams", "axum", "nchan", "pushpin"];
 
 /// Where programs are that are not where they are usually built or installed.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -29,7 +33,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH", env = "CORECAST_BIN")]
     pub corecast: Option<PathBuf>,
     /// The hub written by hand with axum; else the one that was built beside this program.
-    #[arg(long, value_name = "PATH", env = "CORECAST_BENCH_AXUM_BIN")]
+    #[arg(long, value_name = "PATH")]
     pub axum: Option<PathBuf>,
     /// durable-streams-server; else the one in target/peers or in the path.
     #[arg(long, value_name = "PATH")]
@@ -37,6 +41,9 @@ pub struct Options {
     /// nginx, with the module nchan where it looks for modules; else the one in the path.
     #[arg(long, value_name = "PATH")]
     pub nginx: Option<PathBuf>,
+    /// pushpin; else the one in the path.
+    #[arg(long, value_name = "PATH")]
+    pub pushpin: Option<PathBuf>,
 }
 
 /// The target of that name, one of [`NAMES`].
@@ -44,9 +51,13 @@ pub struct Options {
 pub fn by_name(name: &str, options: &Options) -> Option<Box<dyn Target>> {
     match name {
         "corecast" => Some(Box::new(corecast::Corecast::new(options))),
+        "limit" => Some(Box::new(bare::Bare::ONE)),
+        "limit-joined" => Some(Box::new(bare::Bare::JOINED)),
+        "limit-send" => Some(Box::new(bare::Bare::SEND)),
         "axum" => Some(Box::new(axum::Axum::new(options))),
         "durable-streams" => Some(Box::new(durable_streams::DurableStreams::new(options))),
         "nchan" => Some(Box::new(nchan::Nchan::new(options))),
+        "pushpin" => Some(Box::new(pushpin::Pushpin::new(options))),
         _ => None,
     }
 }
@@ -65,10 +76,15 @@ pub trait Target {
     /// Why the target cannot do something, if it cannot: shown in place of a figure.
     fn unable(&self, need: Need) -> Option<&'static str>;
 
+    /// How many subscribers may be connecting at once, if there is a bound beyond which it refuses some.
+    fn connecting_max(&self) -> Option<u32> {
+        None
+    }
+
     /// Starts it with `plan` and waits until it accepts connections.
     ///
     /// # Errors
-    /// If it does not come up in time, with what it wrote to its standard error.
+    /// If it does not come up in time, with what it wrote.
     fn start(&self, plan: &Plan) -> anyhow::Result<Box<dyn Running>>;
 }
 

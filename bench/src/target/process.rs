@@ -1,4 +1,4 @@
-//! The processes of a target, and what the kernel says of them: CPU time, resident memory, what they wrote to stderr.
+//! The processes of a target, and what the kernel says of them: CPU time, resident memory, what they write.
 //!
 //! Invariant: dropping a [`ProcessTree`] ends all of its processes, and waits until they are gone.
 //! Not here: memory that the kernel holds for them (`kernel_memory`), and when they are ready (`launch`).
@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr};
+use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,11 +36,19 @@ impl ProcessTree {
     /// Takes charge of `child`. Its stderr is read, if it is piped, so that it cannot block on it.
     #[must_use]
     pub fn of(mut child: Child) -> Self {
-        let said = Said::default();
-        if let Some(stderr) = child.stderr.take() {
-            said.follow(stderr);
+        let stderr = child.stderr.take();
+        let tree = Self { child, said: Said::default() };
+        if let Some(stderr) = stderr {
+            tree.said.follow(stderr);
         }
-        Self { child, said }
+        tree
+    }
+
+    /// The same, for a child that writes to the other end of `output`.
+    pub(super) fn with_output(child: Child, output: impl Read + Send + 'static) -> Self {
+        let tree = Self::of(child);
+        tree.said.follow(output);
+        tree
     }
 
     /// The id of the first process.
@@ -129,7 +137,7 @@ impl ProcessTree {
     }
 
     /// # Errors
-    /// If the first process has ended; with the last lines it wrote to stderr.
+    /// If the first process has ended; with the last lines that it wrote.
     pub fn check(&self) -> anyhow::Result<()> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let Some(status) = waitid(WaitId::Pid(Pid::from_child(&self.child)), options)? else { return Ok(()) };
@@ -139,17 +147,17 @@ impl ProcessTree {
             (None, None) => "for an unknown reason".to_owned(),
         };
         self.said.wait_for_end();
-        bail!("it ended {how}; its standard error: {}", self.said())
+        bail!("it ended {how}; it wrote: {}", self.said())
     }
 
-    /// The last lines of its standard error.
+    /// The last lines that it wrote.
     #[must_use]
     pub fn said(&self) -> String {
         let said = self.said.lines();
         if said.is_empty() { "(nothing)".to_owned() } else { format!("\n{}", said.join("\n")) }
     }
 
-    /// The first thing that `find` finds in a line of its standard error.
+    /// The first thing that `find` finds in a line that it wrote.
     pub fn find_said<T>(&self, find: impl FnMut(&str) -> Option<T>) -> Option<T> {
         self.said.lines().iter().map(String::as_str).find_map(find)
     }
@@ -176,7 +184,7 @@ impl Drop for ProcessTree {
     }
 }
 
-/// Lines of a stderr, as they come.
+/// Lines of an output, as they come.
 #[derive(Clone, Debug, Default)]
 struct Said(Arc<Mutex<Lines>>);
 
@@ -187,13 +195,13 @@ struct Lines {
 }
 
 impl Said {
-    fn follow(&self, stderr: ChildStderr) {
+    fn follow(&self, output: impl Read + Send + 'static) {
         self.lock().is_open = true;
         let said = self.clone();
         thread::spawn(move || {
-            let mut stderr = BufReader::new(stderr);
+            let mut output = BufReader::new(output);
             let mut line = Vec::new();
-            while (&mut stderr).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            while (&mut output).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
                 let mut lines = said.lock();
                 lines.last.push_back(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
                 if lines.last.len() > LINES_KEPT {
