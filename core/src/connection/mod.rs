@@ -1,6 +1,7 @@
 //! Connections of a shard: identities, slots and states.
 
 pub mod arena;
+pub(crate) mod compact;
 pub(crate) mod state;
 
 use std::net::IpAddr;
@@ -30,8 +31,6 @@ impl ConnectionId {
 pub(crate) struct Connection {
     /// The peer's address.
     pub(crate) peer: IpAddr,
-    /// Whether it ended within a frame.
-    pub(crate) is_cut: bool,
     /// Where in its life it is.
     pub(crate) state: state::State,
 }

@@ -34,7 +34,7 @@ struct Fed {
 impl Engine {
     /// What was sent last is out: the stream goes on from its cursor, or is live.
     pub(super) fn on_fed(&mut self, index: u32) {
-        let Some(cursor) = self.stream(index).and_then(|stream| stream.cursor) else { return };
+        let Some(cursor) = self.stream(index).and_then(Stream::cursor) else { return };
         let next = self.history.newest().next();
         if cursor == next {
             self.become_live(index);
@@ -51,7 +51,7 @@ impl Engine {
         if self.outgoing.contains_key(&index) {
             return None;
         }
-        let from = self.stream(index)?.cursor?;
+        let from = self.stream(index)?.cursor()?;
         if from <= self.history.start() {
             self.end(index, CloseReason::SlowConsumer);
             return None;
@@ -151,7 +151,7 @@ impl Engine {
     }
 
     pub(super) fn become_live(&mut self, index: u32) {
-        let cursor = self.stream_mut(index).and_then(|stream| stream.cursor.take());
+        let cursor = self.stream_mut(index).and_then(|stream| stream.set_cursor(None));
         let cursor = cursor.expect("only a stream that is fed becomes live");
         self.behind.remove(&(cursor, index));
         self.hot[index as usize].live = true;
@@ -163,7 +163,7 @@ impl Engine {
         self.miss_ephemeral(self.hot[index as usize].pending);
         self.stop_fanout(index);
         if let Some(stream) = self.stream_mut(index) {
-            stream.cursor = Some(cursor);
+            stream.set_cursor(Some(cursor));
             self.behind.insert((cursor, index));
         }
     }
@@ -176,7 +176,7 @@ impl Engine {
 
     fn move_cursor(&mut self, index: u32, cursor: Position) {
         let Some(stream) = self.stream_mut(index) else { return };
-        if let Some(old) = stream.cursor.replace(cursor) {
+        if let Some(old) = stream.set_cursor(Some(cursor)) {
             self.behind.remove(&(old, index));
             self.ahead.remove(&(old, index));
         }
@@ -225,7 +225,7 @@ impl Engine {
             | State::Answering(_)
             | State::Moving
             | State::Draining { .. }
-            | State::Closing => None,
+            | State::Closing { .. } => None,
         }
     }
 }

@@ -90,8 +90,7 @@ impl Engine {
     pub fn handle_accepted(&mut self, index: ConnectionIndex, peer: std::net::IpAddr) -> ConnectionId {
         self.counters.accepted += 1;
         let deadline = self.now.instant + self.settings.limits.head_timeout;
-        let id =
-            self.occupy(index, Connection { peer, is_cut: false, state: State::Head(Intake::new(deadline)) });
+        let id = self.occupy(index, Connection { peer, state: State::Head(Intake::new(deadline)) });
         self.outputs.push_back(Output::Receive(id));
         self.arm(index);
         id
@@ -146,7 +145,7 @@ impl Engine {
                     self.outputs.push_back(Output::WatchHangup(id));
                 }
             }
-            State::Publishing(_) | State::Answering(_) | State::Moving | State::Closing => {
+            State::Publishing(_) | State::Answering(_) | State::Moving | State::Closing { .. } => {
                 self.counters.stale_inputs += 1;
             }
         }
@@ -162,7 +161,7 @@ impl Engine {
             | State::Answering(_)
             | State::Moving
             | State::Streaming(_)
-            | State::Closing => {
+            | State::Closing { .. } => {
                 self.end(index, CloseReason::PeerGone);
             }
         }
@@ -266,7 +265,7 @@ impl Engine {
                 let after = intake.memory();
                 (std::mem::replace(&mut intake.accounted, after), after)
             }
-            State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing => (0, 0),
+            State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing { .. } => (0, 0),
         };
         self.intake_bytes = self.intake_bytes - before + after;
         self.intake_bytes
@@ -335,7 +334,7 @@ impl Engine {
             | State::Moving
             | State::Streaming(_)
             | State::Draining { .. }
-            | State::Closing => false,
+            | State::Closing { .. } => false,
         }
     }
 
@@ -377,7 +376,7 @@ impl Engine {
             | State::Moving
             | State::Streaming(_)
             | State::Draining { .. }
-            | State::Closing => false,
+            | State::Closing { .. } => false,
         }
     }
 
@@ -385,11 +384,11 @@ impl Engine {
     pub(super) fn move_intake(&mut self, index: u32, next: fn(Box<Intake>) -> State) {
         let connection = self.connection_mut(index);
         let before = connection.state.phase();
-        match std::mem::replace(&mut connection.state, State::Closing) {
+        match std::mem::replace(&mut connection.state, State::Closing { is_cut: false }) {
             State::Head(intake) | State::Publishing(intake) | State::Answering(intake) => {
                 connection.state = next(intake);
             }
-            State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing => {}
+            State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing { .. } => {}
         }
         let after = connection.state.phase();
         assert!(before.may_become(after), "{before:?} does not become {after:?}");

@@ -123,7 +123,7 @@ impl Engine {
             | State::Moving
             | State::Streaming(_)
             | State::Draining { .. }
-            | State::Closing => None,
+            | State::Closing { .. } => None,
         }
     }
 

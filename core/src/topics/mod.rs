@@ -71,14 +71,14 @@ pub struct TopicCounts {
 }
 
 impl TopicIndex {
-    /// An empty index.
+    /// An empty index with room for the connections below `room`, of a selector each; more is fine.
     #[must_use]
-    pub fn new(seed: HashSeed) -> Self {
+    pub fn new(seed: HashSeed, room: usize) -> Self {
         Self {
             names: Names::new(seed),
             patterns: Patterns::new(seed),
             any: Subscribers::default(),
-            memberships: Memberships::default(),
+            memberships: Memberships::with_room(room),
         }
     }
 

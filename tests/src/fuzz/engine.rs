@@ -203,6 +203,7 @@ impl World {
             let options = EngineOptions {
                 shard: ShardId(number as u16),
                 shards: SHARDS as u16,
+                slots: 0,
                 incarnation: LOG,
                 newest: Position(0),
                 hash_seed: HashSeed::new(7),

@@ -196,6 +196,7 @@ impl Harness {
                 EngineOptions {
                     shard: ShardId(number),
                     shards,
+                    slots: 0,
                     incarnation: LOG,
                     newest,
                     hash_seed: HashSeed::new(7),
