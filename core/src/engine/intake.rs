@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::auth::Authorized;
 use crate::close_reason::CloseReason;
 use crate::connection::state::State;
-use crate::connection::{Connection, ConnectionId, ConnectionIndex};
+use crate::connection::{Connection, ConnectionId, ConnectionIndex, PeerHash};
 use crate::http::{self, BodyDecoder, BodyError, CONTINUE, Cors, HeadError, Request, Response, Status};
 use crate::limits::INTAKE_BYTES_MAX;
 use crate::time::Instant;
@@ -39,14 +39,14 @@ pub(crate) struct Intake {
     buf: Vec<u8>,
     /// When what is being read must be complete.
     pub(super) deadline: Instant,
-    /// A request whose body is being read.
-    pub(super) body: Option<Body>,
+    /// A request whose body is being read. Boxed as is `posted`: a herd of subscribers has neither.
+    pub(super) body: Option<Box<Body>>,
     /// How much of `Engine::intake_bytes` is this connection's.
     accounted: usize,
     /// Whether the host has been asked for input that it has not reported yet.
     receiving: bool,
     /// A post that waits for the sequencer.
-    pub(super) posted: Option<Posted>,
+    pub(super) posted: Option<Box<Posted>>,
     /// Whether the present request leaves the connection usable.
     pub(super) keep_alive: bool,
 }
@@ -61,6 +61,8 @@ pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     bytes_max: usize,
 }
+
+const _: () = assert!(size_of::<Intake>() <= 72, "each connection that has just come has one");
 
 impl Intake {
     fn new(deadline: Instant) -> Box<Self> {
@@ -90,6 +92,7 @@ impl Engine {
     pub fn handle_accepted(&mut self, index: ConnectionIndex, peer: std::net::IpAddr) -> ConnectionId {
         self.counters.accepted += 1;
         let deadline = self.now.instant + self.settings.limits.head_timeout;
+        let peer = PeerHash::of(self.seed, peer);
         let id = self.occupy(index, Connection { peer, state: State::Head(Intake::new(deadline)) });
         self.outputs.push_back(Output::Receive(id));
         self.arm(index);
@@ -206,7 +209,7 @@ impl Engine {
         let State::Head(intake) = &mut self.connection_mut(index).state else { return };
         intake.deadline = deadline;
         let waits = request.expects_continue && intake.buf.is_empty();
-        intake.body = Some(Body { request, authorized, decoder, bytes, bytes_max });
+        intake.body = Some(Box::new(Body { request, authorized, decoder, bytes, bytes_max }));
         if waits {
             self.begin_outgoing(index, Bytes::from_static(CONTINUE), Then::Nothing);
         }
@@ -216,7 +219,8 @@ impl Engine {
     fn advance_body(&mut self, index: u32) {
         let State::Head(intake) = &mut self.connection_mut(index).state else { return };
         let Intake { buf, body: Some(body), .. } = &mut **intake else { return };
-        let decoded = body.decoder.decode(buf, &mut body.bytes, body.bytes_max);
+        let Body { decoder, bytes, bytes_max, .. } = &mut **body;
+        let decoded = decoder.decode(buf, bytes, *bytes_max);
         match decoded {
             Err(error) => {
                 let Some(body) = intake.body.take() else { return };
@@ -226,7 +230,8 @@ impl Engine {
                 buf.drain(..decoded.consumed);
                 if decoded.complete {
                     let Some(body) = intake.body.take() else { return };
-                    self.on_publish(index, body.request, &body.authorized, &body.bytes);
+                    let Body { request, authorized, bytes, .. } = *body;
+                    self.on_publish(index, request, &authorized, &bytes);
                 } else {
                     self.read_on(index);
                 }

@@ -71,7 +71,7 @@ impl UringDriver {
     pub fn new(shard: Shard, ring: Ring, listener: Listener, capacity: u32, rings: Vec<RingAddress>) -> Self {
         Self {
             acceptor: Acceptor::new(listener, capacity),
-            slots: Slots::default(),
+            slots: Slots::new(capacity),
             arrivals: Arrivals::new(shard.id),
             to_receive: Vec::new(),
             sends: Vec::new(),
