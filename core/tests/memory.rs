@@ -96,18 +96,17 @@ fn bytes_a_stream(count: u32, tokens_cached: usize) -> u64 {
 }
 
 #[test]
-fn an_idle_stream_costs_at_most_200_bytes() {
+fn an_idle_stream_costs_at_most_192_bytes() {
     for count in [10_000, 100_000] {
         let bytes = bytes_a_stream(count, 0);
         println!("{count} streams: {bytes} bytes each");
-        assert!(bytes <= 200, "{bytes} bytes for each of {count}");
+        assert!(bytes <= 192, "{bytes} bytes for each of {count}");
     }
 }
 
 #[test]
-fn the_token_of_a_stream_is_remembered_in_at_most_40_bytes() {
+fn a_token_is_remembered_in_at_most_24_bytes() {
     let count = 8192;
     let bytes = bytes_a_stream(count, count as usize) - bytes_a_stream(count, 0);
-    println!("{bytes} bytes for each token");
-    assert!(bytes <= 40, "{bytes} bytes for each token");
+    assert!(bytes <= 24, "{bytes} bytes for each token");
 }

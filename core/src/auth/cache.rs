@@ -57,8 +57,8 @@ impl Digest {
 impl TokenCache {
     pub(super) fn new(capacity: usize, seed: u64) -> Self {
         Self {
-            good: Table::new(capacity),
-            refused: Table::new(capacity.min(REFUSALS_CACHED)),
+            good: Table::new(capacity, Expiry::at(None)),
+            refused: Table::new(capacity.min(REFUSALS_CACHED), AuthError::Malformed),
             seed,
             counters: CacheCounters::default(),
         }
@@ -98,59 +98,64 @@ impl TokenCache {
     }
 }
 
-/// A set-associative table: a digest belongs to one set, a set is a short list with what was used last in front.
+/// A set-associative table of a fixed size: a digest belongs to one set, a set is a short list with what was used last in
+/// front. All of it is there from the start: lists that grow would leave as much behind as they take.
 struct Table<V> {
-    sets: Box<[Vec<(Digest, V)>]>,
+    /// Set behind set, each with `set_len_max` places.
+    places: Box<[(Digest, V)]>,
+    /// How many places of each set are taken.
+    lens: Box<[u8]>,
     set_len_max: usize,
 }
 
 /// Long enough that a table is nearly full before a set is, short enough to be searched in a few cache lines.
 const SET_LEN_MAX: usize = 16;
 
-/// A set grows by this many, not by half as much again: all sets grow at the same time.
-const SET_STEP: usize = 4;
-
-impl<V> Table<V> {
-    /// At most `capacity` entries in all.
-    fn new(capacity: usize) -> Self {
+impl<V: Copy> Table<V> {
+    /// At most `capacity` entries in all; `vacant` is what stands where there is none.
+    fn new(capacity: usize, vacant: V) -> Self {
         let set_len_max = SET_LEN_MAX.min(capacity);
         let set_count = capacity.checked_div(set_len_max).unwrap_or(0);
-        Self { sets: (0..set_count).map(|_| Vec::new()).collect(), set_len_max }
+        let places = vec![(Digest([0; 16]), vacant); set_count * set_len_max].into_boxed_slice();
+        Self { places, lens: vec![0; set_count].into_boxed_slice(), set_len_max }
     }
 
     fn find(&mut self, digest: &Digest) -> Option<&V> {
-        let set = self.set_of(digest)?;
-        let index = set.iter().position(|(known, _)| known == digest)?;
+        let (set, len) = self.set_of(digest)?;
+        let index = set[..usize::from(*len)].iter().position(|(known, _)| known == digest)?;
         set[..=index].rotate_right(1);
         set.first().map(|(_, value)| value)
     }
 
     fn insert(&mut self, digest: Digest, value: V, is_spent: impl Fn(&V) -> bool) {
-        let set_len_max = self.set_len_max;
-        let Some(set) = self.set_of(&digest) else { return };
-        if set.len() == set_len_max {
+        let Some((set, len)) = self.set_of(&digest) else { return };
+        let taken = usize::from(*len);
+        let place = if taken < set.len() {
+            *len += 1;
+            taken
+        } else {
             match set.iter().rposition(|(_, value)| is_spent(value)) {
-                Some(index) => drop(set.remove(index)),
+                Some(spent) => spent,
                 // What is of no use any more displaces nothing that is.
                 None if is_spent(&value) => return,
-                None => drop(set.pop()),
+                None => taken - 1,
             }
-        }
-        if set.len() == set.capacity() {
-            set.reserve_exact(SET_STEP.min(set_len_max - set.len()));
-        }
-        set.insert(0, (digest, value));
+        };
+        set[place] = (digest, value);
+        set[..=place].rotate_right(1);
     }
 
     fn clear(&mut self) {
-        self.sets.iter_mut().for_each(|set| *set = Vec::new());
+        self.lens.fill(0);
     }
 
-    /// `None` only if the table has no capacity. Nobody can choose tokens of one set, since digests are keyed.
-    fn set_of(&mut self, digest: &Digest) -> Option<&mut Vec<(Digest, V)>> {
+    /// The places of a digest's set, and how many are taken. `None` only if the table has no capacity. Nobody can choose
+    /// tokens of one set, since digests are keyed.
+    fn set_of(&mut self, digest: &Digest) -> Option<(&mut [(Digest, V)], &mut u8)> {
         let (low, _) = digest.0.split_first_chunk().expect("a digest has 16 bytes");
-        let set_count = u64::try_from(self.sets.len()).ok()?;
-        let index = u64::from_le_bytes(*low).checked_rem(set_count)?;
-        self.sets.get_mut(usize::try_from(index).ok()?)
+        let set_count = u64::try_from(self.lens.len()).ok()?;
+        let number = usize::try_from(u64::from_le_bytes(*low).checked_rem(set_count)?).ok()?;
+        let begin = number * self.set_len_max;
+        Some((self.places.get_mut(begin..begin + self.set_len_max)?, self.lens.get_mut(number)?))
     }
 }
