@@ -20,7 +20,9 @@ use crate::{scenario, target};
 
 #[derive(Debug, Parser)]
 #[command(name = "corecast-bench", version, max_term_width = 100)]
-#[command(about = "Measures Server-Sent Events hubs: corecast, others, and a bare loop that shows the machine's limit.")]
+#[command(
+    about = "Measures Server-Sent Events hubs: corecast, others, and a bare loop that shows the machine's limit."
+)]
 #[command(after_help = "Start with `corecast-bench run fanout --target corecast --quick`.\n\
     Server and load run on a core each; nothing else should run on the machine meanwhile.")]
 struct Cli {

@@ -64,9 +64,8 @@ fn read(path: &str) -> anyhow::Result<String> {
 
 /// x86 names the model of each core; others name less.
 fn model(cpuinfo: &str) -> Option<&str> {
-    let value = |name| {
-        cpuinfo.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'))
-    };
+    let value =
+        |name| cpuinfo.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
     value("model name").or_else(|| value("CPU part")).map(str::trim)
 }
 

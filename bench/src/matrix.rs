@@ -88,9 +88,9 @@ fn settings(extent: Extent, scenario: &str, defaults: &Setting) -> Vec<Setting> 
             let sizes: &[u32] = extent.pick(&[128, 1024, 4096], &[128], &[128, 4096]);
             let windows: &[u32] = extent.pick(&[1, 4, 16, 64], &[1, 16, 64], &[1, 16]);
             let each = |&bytes: &u32| {
-                windows.iter().map(move |&count| {
-                    with(&|s| (s.event_bytes, s.outstanding) = (Some(bytes), Some(count)))
-                })
+                windows
+                    .iter()
+                    .map(move |&count| with(&|s| (s.event_bytes, s.outstanding) = (Some(bytes), Some(count))))
             };
             sizes.iter().flat_map(each).collect()
         }

@@ -6,7 +6,9 @@ use super::target_names;
 use crate::target::{self, Options};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  corecast-bench check-targets\n  corecast-bench check-targets corecast nchan")]
+#[command(
+    after_help = "Examples:\n  corecast-bench check-targets\n  corecast-bench check-targets corecast nchan"
+)]
 pub(super) struct CheckArgs {
     /// Which; else all.
     #[arg(value_parser = target_names())]

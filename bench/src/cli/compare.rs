@@ -62,7 +62,11 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<()> {
     }
     report::write(&session.results, &args.out)?;
     println!("{}", report::text(&session.results));
-    eprintln!("took {:.0} s; results and report are in {}", begin.elapsed().as_secs_f64(), args.out.display());
+    eprintln!(
+        "took {:.0} s; results and report are in {}",
+        begin.elapsed().as_secs_f64(),
+        args.out.display()
+    );
     let failures = session.failures();
     let ours: Vec<&String> = failures.iter().filter(|failure| is_ours(failure)).collect();
     if let Some(first) = ours.first() {

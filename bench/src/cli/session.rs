@@ -34,7 +34,9 @@ impl Session {
         machine::prepare(cores.server_core, cores.load_core)?;
         let mut results = Results {
             machine: Machine::this()?,
-            command: std::env::args().skip(1).fold("corecast-bench".to_owned(), |line, word| line + " " + &word),
+            command: std::env::args()
+                .skip(1)
+                .fold("corecast-bench".to_owned(), |line, word| line + " " + &word),
             begun: begun(OffsetDateTime::now_utc()),
             versions: std::collections::BTreeMap::new(),
             measurements: Vec::new(),

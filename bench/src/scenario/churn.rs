@@ -79,13 +79,7 @@ impl Guests {
     }
 
     /// Comes and goes for `window`, or as long as `events_min` events take, while events are published at `rate`.
-    fn churn(
-        &mut self,
-        stage: &mut Stage,
-        rate: f64,
-        window: Duration,
-        events_min: u32,
-    ) -> Result<(), Stop> {
+    fn churn(&mut self, stage: &mut Stage, rate: f64, window: Duration, events_min: u32) -> Result<(), Stop> {
         let events = events_in(window, rate, events_min);
         let begin_ns = stage.load.now_ns();
         let mut due_events = Pace::new(begin_ns, rate, events);

@@ -86,20 +86,11 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn now(stage: &Stage) -> Result<Self, Stop> {
-        Ok(Self {
-            own_bytes: stage.running().tree().resident_bytes()?,
-            kernel_bytes: settled()?,
-        })
+        Ok(Self { own_bytes: stage.running().tree().resident_bytes()?, kernel_bytes: settled()? })
     }
 
     /// What each of `connections` added since `before`, with `load_end` bytes of kernel memory for the load's end of it.
-    pub(super) fn add_since(
-        &self,
-        before: &Self,
-        connections: u32,
-        load_end: f64,
-        figures: &mut Figures,
-    ) {
+    pub(super) fn add_since(&self, before: &Self, connections: u32, load_end: f64, figures: &mut Figures) {
         let each = |after: u64, before: u64| (after as f64 - before as f64) / f64::from(connections);
         figures.insert(Figure::OwnMemoryPerConnection, each(self.own_bytes, before.own_bytes));
         let kernel = each(self.kernel_bytes, before.kernel_bytes) - load_end;
@@ -117,10 +108,8 @@ mod tests {
         let after = Memory { own_bytes: 3_000, kernel_bytes: 130_000 };
         let mut figures = Figures::new();
         after.add_since(&before, 10, 3_500.0, &mut figures);
-        let expected = [
-            (Figure::OwnMemoryPerConnection, 200.0),
-            (Figure::KernelMemoryPerConnection, 4_500.0),
-        ];
+        let expected =
+            [(Figure::OwnMemoryPerConnection, 200.0), (Figure::KernelMemoryPerConnection, 4_500.0)];
         assert_eq!(figures, Figures::from(expected));
     }
 }

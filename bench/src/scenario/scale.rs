@@ -30,18 +30,17 @@ const RESERVE_BYTES: u64 = 2 << 30;
 const STEP_BYTES: u64 = STEP as u64 * 16 * 1024;
 
 fn defaults(_: &Effort) -> Setting {
-    Setting {
-        connections: 100_000,
-        event_bytes: Some(EVENT_BYTES_DEFAULT),
-        ..Setting::default()
-    }
+    Setting { connections: 100_000, event_bytes: Some(EVENT_BYTES_DEFAULT), ..Setting::default() }
 }
 
 fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures, Stop> {
     require(target, Need::Connections(setting.connections))?;
     let load_end = load_end_bytes(bench)?;
     let plan = Plan {
-        workers: workers(setting.connections, corecast_ring::raise_nofile().map_err(anyhow::Error::from)?.soft),
+        workers: workers(
+            setting.connections,
+            corecast_ring::raise_nofile().map_err(anyhow::Error::from)?.soft,
+        ),
         authorized: target.unable(Need::Authorization).is_none(),
         heartbeat_seconds: Effort::HEARTBEAT_SECONDS,
         ..plan(setting, bench)

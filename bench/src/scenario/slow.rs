@@ -39,8 +39,8 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
         stage.load.stall(subscriber);
     }
     stage.load.take_latencies();
-    let spent = stage
-        .measure(|stage| Ok(keep_outstanding(stage, outstanding, bench.effort.window, |_| ())?))?;
+    let spent =
+        stage.measure(|stage| Ok(keep_outstanding(stage, outstanding, bench.effort.window, |_| ())?))?;
     stage.settle()?;
     let resident_max = stage.running().tree().resident_bytes_max()?;
     let mut figures = Figures::new();

@@ -142,8 +142,7 @@ impl Stage {
 
     /// Lets `subscriber` connect, who expects event `next` first, and waits for nothing.
     pub(super) fn join(&mut self, subscriber: u32, next: u32) {
-        let request =
-            self.running.subscribe_request(&Subscriber { user: subscriber, last_event_id: None });
+        let request = self.running.subscribe_request(&Subscriber { user: subscriber, last_event_id: None });
         self.load.connect(subscriber, request, next);
     }
 

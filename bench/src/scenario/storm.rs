@@ -71,9 +71,7 @@ fn resumes(setting: &Setting) -> Result<bool, Stop> {
     match setting.mode.as_deref() {
         None | Some("resume") => Ok(true),
         Some("live") => Ok(false),
-        Some(other) => {
-            Err(Stop::Failed(format!("mode = {other} is not known; there are resume and live")))
-        }
+        Some(other) => Err(Stop::Failed(format!("mode = {other} is not known; there are resume and live"))),
     }
 }
 

@@ -47,9 +47,7 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
     users.load(&mut stage, setting, mode, bench.effort.warm_up, 1)?;
     stage.load.take_latencies();
     let effort = &bench.effort;
-    let spent = stage.measure(|stage| {
-        users.load(stage, setting, mode, effort.window, effort.events_min)
-    })?;
+    let spent = stage.measure(|stage| users.load(stage, setting, mode, effort.window, effort.events_min))?;
     let mut figures = Figures::new();
     figures.insert(Figure::EventsPerSecond, spent.per_second(spent.deliveries));
     spent.add_deliveries(&mut figures);

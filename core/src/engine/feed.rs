@@ -26,7 +26,7 @@ const FEED_SCAN_MAX: usize = 4096;
 impl Engine {
     /// What was sent last is out: the stream goes on from its cursor, or is live.
     pub(super) fn on_fed(&mut self, index: u32) {
-        let Some(cursor) = self.stream(index).and_then(|stream| stream.cursor) else { return };
+        let Some(cursor) = self.stream(index).and_then(Stream::cursor) else { return };
         let next = self.history.newest().next();
         if cursor == next {
             self.become_live(index);
@@ -43,7 +43,7 @@ impl Engine {
         if self.outgoing.contains_key(&index) {
             return None;
         }
-        let from = self.stream(index)?.cursor?;
+        let from = self.stream(index)?.cursor()?;
         if from <= self.history.start() {
             self.end(index, CloseReason::SlowConsumer);
             return None;
@@ -149,7 +149,7 @@ impl Engine {
     }
 
     pub(super) fn become_live(&mut self, index: u32) {
-        let cursor = self.stream_mut(index).and_then(|stream| stream.cursor.take());
+        let cursor = self.stream_mut(index).and_then(|stream| stream.set_cursor(None));
         let cursor = cursor.expect("only a stream that is fed becomes live");
         self.behind.remove(&(cursor, index));
         self.hot[index as usize].live = true;
@@ -161,7 +161,7 @@ impl Engine {
         self.miss_ephemeral(self.hot[index as usize].pending);
         self.stop_fanout(index);
         if let Some(stream) = self.stream_mut(index) {
-            stream.cursor = Some(cursor);
+            stream.set_cursor(Some(cursor));
             self.behind.insert((cursor, index));
         }
     }
@@ -174,7 +174,7 @@ impl Engine {
 
     fn move_cursor(&mut self, index: u32, cursor: Position) {
         let Some(stream) = self.stream_mut(index) else { return };
-        if let Some(old) = stream.cursor.replace(cursor) {
+        if let Some(old) = stream.set_cursor(Some(cursor)) {
             self.behind.remove(&(old, index));
             self.ahead.remove(&(old, index));
         }
@@ -223,7 +223,7 @@ impl Engine {
             | State::Answering(_)
             | State::Moving
             | State::Draining { .. }
-            | State::Closing => None,
+            | State::Closing { .. } => None,
         }
     }
 }

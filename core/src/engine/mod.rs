@@ -86,6 +86,10 @@ pub struct EngineOptions {
     /// Of the hash tables. Secret, since outsiders choose topics and names; the same in every shard of a process,
     /// since it also finds a user's home shard.
     pub hash_seed: HashSeed,
+    /// How many connections the host has slots for. All tables take their room at the start: a table that grew would
+    /// copy itself, which takes time, and twice the memory meanwhile. A host that touches its slots from the lowest on
+    /// has as much of it resident as it needs.
+    pub slots: u32,
     /// Of everything random in this engine.
     pub random_seed: u64,
     /// Checks tokens.
@@ -140,19 +144,15 @@ impl Engine {
     /// An engine without connections.
     #[must_use]
     pub fn new(settings: Settings, options: EngineOptions) -> Self {
-        let seed = options.hash_seed;
+        let (seed, room) = (options.hash_seed, options.slots as usize);
         Self {
             history: History::new(seed, options.incarnation, options.newest, settings.history.clone()),
-            topics: TopicIndex::new(seed),
-            users: UserIndex::new(
-                seed,
-                settings.limits.connections as usize / options.shards.max(1) as usize,
-                EVICTIONS_MAX,
-            ),
+            topics: TopicIndex::new(seed, room),
+            users: UserIndex::new(seed, room, EVICTIONS_MAX),
             outgoing: SeededMap::with_hasher(seed),
             cors: Arc::new(settings.cors.clone()),
             seed,
-            wheel: TimerWheel::new(Instant::ZERO),
+            wheel: TimerWheel::with_room(room, Instant::ZERO),
             settings,
             shard: options.shard,
             shards: options.shards,
@@ -161,8 +161,8 @@ impl Engine {
             page: options.page,
             rng: fastrand::Rng::with_seed(options.random_seed),
             now: Now::default(),
-            arena: Arena::new(),
-            hot: Vec::new(),
+            arena: Arena::with_room(room),
+            hot: Vec::with_capacity(room),
             expired: Vec::new(),
             window: Window::new(),
             queues: Queues::default(),
