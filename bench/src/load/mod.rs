@@ -65,6 +65,7 @@ pub struct Load {
     connects: Vec<Vec<Connect>>,
     short: Vec<ShortSend>,
     fault: Option<Fault>,
+    flow: turn::Flow,
     /// The ring that was slept on last.
     slept_on: usize,
 }
@@ -149,6 +150,7 @@ impl Load {
             connects: (0..layout.rings).map(|_| Vec::new()).collect(),
             short: Vec::new(),
             fault: None,
+            flow: turn::Flow::default(),
             slept_on: 0,
         };
         for publisher in 0..publishers {

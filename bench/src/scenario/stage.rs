@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Bench, Figures, Stop};
+use super::{Bench, Effort, Figures, Stop};
 use crate::figures::{Figure, Setting};
 use crate::load::{Fault, Load, LoadOptions, PublisherId};
 use crate::mark::{Mark, TO_ALL};
@@ -69,7 +69,7 @@ pub(super) fn plan(setting: &Setting, bench: &Bench) -> Plan {
         event_bytes: setting.event_bytes.unwrap_or(EVENT_BYTES_DEFAULT),
         authorized: false,
         history_events: 1_024,
-        heartbeat_seconds: 60,
+        heartbeat_seconds: Effort::HEARTBEAT_SECONDS,
     }
 }
 

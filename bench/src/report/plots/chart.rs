@@ -51,7 +51,7 @@ pub(super) struct Bar<'a> {
     pub(super) parts: Vec<Spread>,
 }
 
-const PANEL_WIDTH: f64 = 440.0;
+const PANEL_WIDTH: f64 = 500.0;
 const LINES_HEIGHT: f64 = 330.0;
 const BAR_HEIGHT: f64 = 27.0;
 /// Of the title and the axis of a panel with bars.
@@ -82,7 +82,7 @@ pub(super) fn bars(name: &str, panels: &[Bars<'_>]) -> String {
 fn grid(plots: Vec<Vec<Plot>>, layouts: Vec<Layout>, height: f64) -> Grid {
     let columns = plots.len().clamp(1, 2);
     let rows = plots.len().div_ceil(columns).max(1);
-    let width = if columns == 1 { PANEL_WIDTH * 1.5 } else { PANEL_WIDTH };
+    let width = if columns == 1 { PANEL_WIDTH * 1.4 } else { PANEL_WIDTH };
     Grid::new(rows, columns)
         .with_cell_size(width, height)
         .with_spacing(16.0)
@@ -163,7 +163,7 @@ fn bars_panel(panel: &Bars<'_>) -> (Vec<Plot>, Layout) {
     let mut layout = dressed(Layout::auto_from_plots(&plots), &panel.title)
         .with_x_axis_min(panel.start / step)
         .with_x_axis_max(panel.end / step)
-        .with_ticks(4)
+        .with_ticks(3)
         .with_x_tick_format(quantities(panel.unit, step));
     if let Some(limit) = panel.limit {
         let line = ReferenceLine::vertical(limit / step).with_color(WORDS.light).with_stroke_width(1.5);
