@@ -1,4 +1,5 @@
 //! Outgoing connections: made, bound and connected in one go, each with exactly one completion.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its sockets should say so and stop")]
 
 mod common;
 
@@ -121,5 +122,6 @@ fn a_thread_has_more_rings_than_registered_descriptors() {
         assert_eq!(next(ring).outcome, Outcome::Done(Ok(0)));
     }
     drop(rings);
-    assert_eq!((0..16).map(|_| ring(1)).count(), 16, "their room is free again");
+    let rings: Vec<Ring> = (0..16).map(|_| ring(1)).collect();
+    assert!(rings.iter().all(|ring| ring.counters().cqes_dropped == 0), "their room is free again");
 }

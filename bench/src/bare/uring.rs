@@ -87,11 +87,8 @@ impl Server {
         self.greet();
         self.take_events()?;
         self.send_events();
-        // Ready polls wait to be run by the kernel in here; all of them at once where there are any.
-        let (want, timeout) =
-            if self.ring.taskrun_pending() { (512, Some(std::time::Duration::ZERO)) } else { (1, None) };
         if self.kept.is_empty() {
-            self.ring.wait(want, timeout);
+            self.ring.wait(1, None);
         }
         Ok(())
     }
