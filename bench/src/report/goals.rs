@@ -180,7 +180,7 @@ fn is_fifteen_per_second(setting: &Setting) -> bool {
 }
 
 fn is_a_tenth_stalled(setting: &Setting) -> bool {
-    is_of_ten_thousand(setting) && setting.stalled_percent == Some(10)
+    setting.connections == 10_000 && setting.stalled_percent == Some(10)
 }
 
 /// One verdict per goal, in the order of the list.

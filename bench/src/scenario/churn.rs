@@ -39,7 +39,8 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
     let effort = &bench.effort;
     let residents = setting.connections;
     let plan = Plan {
-        connections: residents + GUESTS,
+        // A server that notices late who left has both of them for a while.
+        connections: residents + 2 * GUESTS,
         authorized: target.unable(Need::Authorization).is_none(),
         ..plan(setting, bench)
     };

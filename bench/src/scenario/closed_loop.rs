@@ -10,13 +10,8 @@ use crate::load::Fault;
 /// The longest time in which no event becomes complete.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Keeps `outstanding` events to all under way for `duration`, and calls `sample` now and then.
-pub(super) fn keep_outstanding(
-    stage: &mut Stage,
-    outstanding: u32,
-    duration: Duration,
-    mut sample: impl FnMut(&Stage),
-) -> Result<(), Fault> {
+/// Keeps `outstanding` events to all under way for `duration`.
+pub(super) fn keep_outstanding(stage: &mut Stage, outstanding: u32, duration: Duration) -> Result<(), Fault> {
     let begin = stage.load.now();
     let mut complete = stage.load.delivered_to_all();
     let mut progressed = begin;
@@ -36,7 +31,6 @@ pub(super) fn keep_outstanding(
             let now_ns = stage.load.now_ns();
             stage.publish(now_ns);
         }
-        sample(stage);
         stage.load.turn((begin + duration).saturating_duration_since(now).min(Duration::from_millis(100)))?;
     }
 }

@@ -14,6 +14,8 @@ pub struct Effort {
     pub window: Duration,
     /// Events that an open loop sends at least, however slowly.
     pub events_min: u32,
+    /// How long readers are stalled at most before it is measured what the others notice.
+    pub stall_max: Duration,
     /// The target's heartbeats; figures are scaled to [`Effort::HEARTBEAT_SECONDS`].
     pub heartbeat_seconds: u32,
 }
@@ -27,6 +29,7 @@ impl Effort {
         warm_up: Duration::from_secs(1),
         window: Duration::from_secs(3),
         events_min: 20,
+        stall_max: Duration::from_secs(20),
         heartbeat_seconds: Self::HEARTBEAT_SECONDS,
     };
 
@@ -35,6 +38,7 @@ impl Effort {
         warm_up: Duration::from_millis(400),
         window: Duration::from_secs(1),
         events_min: 8,
+        stall_max: Duration::from_secs(4),
         heartbeat_seconds: 2,
     };
 
@@ -43,6 +47,7 @@ impl Effort {
         warm_up: Duration::from_millis(50),
         window: Duration::from_millis(300),
         events_min: 4,
+        stall_max: Duration::from_millis(300),
         heartbeat_seconds: 1,
     };
 }

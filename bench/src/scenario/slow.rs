@@ -1,8 +1,13 @@
 //! Readers that stall: what the others notice, and what memory a server spends on those who read nothing.
+//!
+//! Sockets take some hundred KiB before a server notices a stall. So events flow unmeasured until those who read nothing
+//! have missed that much, or for as long as the effort allows; memory counts from the beginning of the stall.
+
+use std::time::Duration;
 
 use super::closed_loop::keep_outstanding;
 use super::latency::add_latencies;
-use super::stage::{EVENT_BYTES_DEFAULT, Stage, plan};
+use super::stage::{Stage, plan};
 use super::{Bench, Effort, Figures, Scenario, Stop};
 use crate::figures::{Figure, Setting};
 use crate::target::Target;
@@ -16,10 +21,19 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 const OUTSTANDING_DEFAULT: u32 = 16;
 
+/// Large, so that a stall is felt within seconds: 128 bytes would take a minute to fill the sockets.
+const EVENT_BYTES: u32 = 4_096;
+
+/// What a stalled reader's two sockets hold at least before its server has to hold the rest.
+const SOCKETS_BYTES: u32 = 512 << 10;
+
+/// Between two looks at whether enough was missed.
+const STEP: Duration = Duration::from_millis(100);
+
 fn defaults(_: &Effort) -> Setting {
     Setting {
         connections: 10_000,
-        event_bytes: Some(EVENT_BYTES_DEFAULT),
+        event_bytes: Some(EVENT_BYTES),
         outstanding: Some(OUTSTANDING_DEFAULT),
         stalled_percent: Some(10),
         ..Setting::default()
@@ -31,16 +45,26 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
     let mut stage = Stage::open(target, &plan(setting, bench), bench)?;
     stage.connect(0..setting.connections)?;
     // Before anybody stalls: what the event loop itself needs at this load is no growth.
-    keep_outstanding(&mut stage, outstanding, bench.effort.warm_up, |_| ())?;
+    keep_outstanding(&mut stage, outstanding, bench.effort.warm_up)?;
     stage.settle()?;
     let resident_before = stage.running().tree().resident_bytes()?;
     stage.running().tree().reset_resident_bytes_max()?;
     for subscriber in stalled(setting.connections, setting.stalled_percent.unwrap_or(0)) {
         stage.load.stall(subscriber);
     }
+    let missed = stage.next() + SOCKETS_BYTES / setting.event_bytes.unwrap_or(EVENT_BYTES).max(1);
+    let deadline = stage.load.now() + bench.effort.stall_max;
+    while stage.next() < missed && stage.load.now() < deadline {
+        keep_outstanding(&mut stage, outstanding, STEP)?;
+    }
+    stage.settle()?;
     stage.load.take_latencies();
+<<<<<<< HEAD
     let spent =
         stage.measure(|stage| Ok(keep_outstanding(stage, outstanding, bench.effort.window, |_| ())?))?;
+=======
+    let spent = stage.measure(|stage| Ok(keep_outstanding(stage, outstanding, bench.effort.window)?))?;
+>>>>>>> scenarios
     stage.settle()?;
     let resident_max = stage.running().tree().resident_bytes_max()?;
     let mut figures = Figures::new();
