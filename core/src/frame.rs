@@ -49,7 +49,8 @@ impl Frame {
         debug_assert_eq!(chunk.len(), chunk_len, "a block is as long as it said");
 
         let block_start = u8::try_from(size.len()).expect("a size line has at most 18 bytes");
-        Self { chunk: Bytes::from(chunk), block_start }
+        // Bytes made of a plain `Vec` would allocate their count on the first clone, on a shard.
+        Self { chunk: Bytes::from_owner(chunk), block_start }
     }
 
     /// The bytes for a stream with this framing; no copy.

@@ -37,11 +37,10 @@ pub const KEYS_MAX: usize = 100;
 /// Keys tried for one token. One check takes up to 100 µs, so a forged token costs at most 2 ms.
 pub const KEY_TRIES_MAX: usize = 16;
 
-/// Verified tokens remembered by one shard, each 48 B and its claims: about 350 B in all with a user and a few grants, so
-/// 3 MiB a shard. The most that fits in a token is 1,000 templates, about 150 KiB, but only an issuer can make those.
+/// Verified tokens remembered by one shard, each 22 B: 176 KiB a shard, taken at the start.
 pub const TOKENS_CACHED: usize = 8192;
 
-/// Refused tokens remembered by one shard, each 48 B. Apart from the good ones, so that a flood of forged tokens
+/// Refused tokens remembered by one shard, each 17 B. Apart from the good ones, so that a flood of forged tokens
 /// cannot displace those.
 pub const REFUSALS_CACHED: usize = 1024;
 

@@ -67,6 +67,12 @@ impl TimerWheel {
         }
     }
 
+    /// The same, with room for the indexes below `room`; more is fine.
+    #[must_use]
+    pub fn with_room(room: usize, now: Instant) -> Self {
+        Self { links: Vec::with_capacity(room), ..Self::new(now) }
+    }
+
     /// How many deadlines are armed.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -1,10 +1,10 @@
 //! The count of streams that all shards of this process share.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use corecast_core::connection::PeerHash;
 use corecast_core::engine::census::{Census, Full};
 
 /// The limits, and how near to them the process is. Cheap to clone; all clones count together.
@@ -19,7 +19,7 @@ struct Shared {
     per_ip_max: u32,
     streams: AtomicU32,
     /// Empty while `per_ip_max` is 0. One lock for a connect and a disconnect is far below what either costs.
-    addresses: Mutex<HashMap<IpAddr, u32>>,
+    addresses: Mutex<HashMap<PeerHash, u32>>,
 }
 
 impl SharedCensus {
@@ -37,7 +37,7 @@ impl SharedCensus {
         self.shared.streams.load(Ordering::Relaxed)
     }
 
-    fn try_enter_address(&self, peer: IpAddr) -> bool {
+    fn try_enter_address(&self, peer: PeerHash) -> bool {
         if self.shared.per_ip_max == 0 {
             return true;
         }
@@ -48,7 +48,7 @@ impl SharedCensus {
         room
     }
 
-    fn leave_address(&self, peer: IpAddr) {
+    fn leave_address(&self, peer: PeerHash) {
         if self.shared.per_ip_max == 0 {
             return;
         }
@@ -63,7 +63,7 @@ impl SharedCensus {
 }
 
 impl Census for SharedCensus {
-    fn try_enter(&self, peer: IpAddr) -> Result<(), Full> {
+    fn try_enter(&self, peer: PeerHash) -> Result<(), Full> {
         if !self.try_enter_address(peer) {
             return Err(Full::Address);
         }
@@ -78,7 +78,7 @@ impl Census for SharedCensus {
         Ok(())
     }
 
-    fn leave(&self, peer: IpAddr) {
+    fn leave(&self, peer: PeerHash) {
         self.shared.streams.fetch_sub(1, Ordering::Relaxed);
         self.leave_address(peer);
     }
@@ -86,13 +86,15 @@ impl Census for SharedCensus {
 
 #[cfg(test)]
 mod tests {
+    use corecast_core::hash::HashSeed;
+
     use super::*;
 
     #[test]
     fn whoever_leaves_makes_room_for_another() {
         let census = SharedCensus::new(2, 1);
-        let (alice, bob, carol) =
-            (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 3]));
+        let [alice, bob, carol] =
+            [1, 2, 3].map(|host| PeerHash::of(HashSeed::new(1), [127, 0, 0, host].into()));
         assert_eq!(census.try_enter(alice), Ok(()));
         assert_eq!(census.try_enter(alice), Err(Full::Address));
         assert_eq!(census.try_enter(bob), Ok(()));

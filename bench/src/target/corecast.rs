@@ -99,6 +99,8 @@ fn configuration(plan: &Plan) -> String {
         .max(u64::from(history_events) * u64::from(block_bytes))
         .max(u64::from(event_bytes_max));
     let anonymous = !authorized;
+    // As the default has it, twice the heartbeat: the hub refuses one that is shorter.
+    let dead_peer_seconds = 30.max(2 * heartbeat_seconds);
     let heartbeat = if *heartbeat_seconds == 0 { "off".to_owned() } else { format!("{heartbeat_seconds}s") };
     let mut toml = String::new();
     write!(
@@ -112,6 +114,7 @@ fn configuration(plan: &Plan) -> String {
          limits.per_user = 1\n\
          limits.event_bytes = {event_bytes_max}\n\
          stream.heartbeat = \"{heartbeat}\"\n\
+         stream.dead_peer = \"{dead_peer_seconds}s\"\n\
          history.events = {history_events}\n\
          history.bytes = {history_bytes}\n"
     )

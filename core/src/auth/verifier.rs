@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use super::Authorized;
-use super::cache::{CacheCounters, Digest, TokenCache};
+use super::cache::{CacheCounters, TokenCache};
 use super::claims::Claims;
 use super::error::AuthError;
 use super::keys::Keys;
-use super::token::Token;
+use super::token::{Token, payload_of};
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::time::UnixMillis;
 
@@ -38,15 +38,17 @@ impl Verifier {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(AuthError::TooLarge);
         }
-        let digest = Digest::of(token);
-        let verdict = self.cache.find(&digest).unwrap_or_else(|| {
-            let verdict = judge(&self.keys, token);
-            self.cache.remember(digest, &verdict, now);
-            verdict
-        });
-        let claims = verdict?;
+        let digest = self.cache.digest_of(token);
+        let claims = match self.cache.find(&digest) {
+            Some(verdict) => verdict.and_then(|()| Claims::parse(&payload_of(token)?))?,
+            None => {
+                let judged = judge(&self.keys, token);
+                self.cache.remember(digest, &judged, now);
+                judged?
+            }
+        };
         claims.check_time(now)?;
-        Ok(Authorized { claims })
+        Ok(Authorized { claims: Arc::new(claims) })
     }
 
     /// Takes other keys from now on and forgets what the old ones said. Who already streams is not affected.
@@ -63,11 +65,11 @@ impl Verifier {
 }
 
 /// What there is to say about a token whatever the time, so that it can be remembered.
-fn judge(keys: &Keys, token: &[u8]) -> Result<Arc<Claims>, AuthError> {
+fn judge(keys: &Keys, token: &[u8]) -> Result<Claims, AuthError> {
     let token = Token::parse(token)?;
     let candidates = keys.candidates(token.algorithm, token.key_id.as_deref())?;
     if !candidates.iter().any(|key| key.has_signed(token.algorithm, token.message, &token.signature)) {
         return Err(AuthError::BadSignature);
     }
-    Claims::parse(&token.payload()?).map(Arc::new)
+    Claims::parse(&token.payload()?)
 }

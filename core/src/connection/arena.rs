@@ -33,6 +33,12 @@ impl<T> Arena<T> {
         Self { slots: Vec::new(), len: 0 }
     }
 
+    /// An empty arena with room for the indexes below `room`; more is fine.
+    #[must_use]
+    pub fn with_room(room: usize) -> Self {
+        Self { slots: Vec::with_capacity(room), len: 0 }
+    }
+
     /// Puts a connection into the slot `index`.
     ///
     /// # Panics

@@ -20,6 +20,7 @@
 
 use std::num::NonZeroU64;
 
+use super::compact::{Expiry, Past};
 use crate::close_reason::CloseReason;
 use crate::engine::intake::Intake;
 use crate::frame::Framing;
@@ -51,28 +52,58 @@ pub(crate) enum State {
         receiving: bool,
     },
     /// The host has been told to close it.
-    Closing,
+    Closing {
+        /// Whether it ended within a frame.
+        is_cut: bool,
+    },
 }
 
-/// What a stream needs beside its places in the indexes.
+/// What a stream needs beside its places in the indexes. Every idle stream has one, so it is kept small.
 #[derive(Debug)]
 pub(crate) struct Stream {
+    /// See [`Stream::cursor`].
+    cursor: Option<NonZeroU64>,
+    /// The end of its token.
+    pub(crate) expires: Expiry,
     /// When it was opened.
-    pub(crate) opened: Instant,
-    /// The end of its token, in Unix milliseconds.
-    pub(crate) expires_unix_ms: Option<NonZeroU64>,
-    /// When it is too old, by the monotonic clock.
-    pub(crate) ends: Option<Instant>,
-    /// The next position to look at in history. Absent exactly while the stream is live.
-    pub(crate) cursor: Option<Position>,
-    /// Whether the warning before the token's end has been sent.
-    pub(crate) warned: bool,
+    pub(crate) opened: Past,
     /// Bytes that came after the request: ignored, up to a bound.
     pub(crate) stray_bytes: u16,
+    /// Whether the warning before the token's end has been sent.
+    pub(crate) warned: bool,
     /// Whether heartbeats are events that the page can see.
     pub(crate) visible_heartbeat: bool,
     /// How its body is delimited.
     pub(crate) framing: Framing,
+}
+
+const _: () = assert!(size_of::<State>() <= 24, "each connection has one");
+
+impl Stream {
+    /// A stream that begins to read history at `cursor`.
+    pub(crate) const fn new(cursor: Position, opened: Past, expires: Expiry, framing: Framing) -> Self {
+        Self {
+            cursor: NonZeroU64::new(cursor.0),
+            expires,
+            opened,
+            stray_bytes: 0,
+            warned: false,
+            visible_heartbeat: false,
+            framing,
+        }
+    }
+
+    /// The next position to look at in history. Absent exactly while the stream is live.
+    pub(crate) fn cursor(&self) -> Option<Position> {
+        self.cursor.map(|cursor| Position(cursor.get()))
+    }
+
+    /// Sets the cursor, which is behind some position and so not 0; returns the one before.
+    pub(crate) fn set_cursor(&mut self, cursor: Option<Position>) -> Option<Position> {
+        let before = self.cursor();
+        self.cursor = cursor.and_then(|cursor| NonZeroU64::new(cursor.0));
+        before
+    }
 }
 
 /// The names of the states, for the table of transitions.
@@ -96,7 +127,7 @@ impl State {
             Self::Moving => Phase::Moving,
             Self::Streaming(_) => Phase::Streaming,
             Self::Draining { .. } => Phase::Draining,
-            Self::Closing => Phase::Closing,
+            Self::Closing { .. } => Phase::Closing,
         }
     }
 
@@ -108,7 +139,7 @@ impl State {
             | Self::Answering(_)
             | Self::Moving
             | Self::Draining { .. }
-            | Self::Closing => None,
+            | Self::Closing { .. } => None,
         }
     }
 }

@@ -4,13 +4,13 @@
 //! tabs. Every refusal has the form that strands no tab (sse-clients.md §5): a browser's `EventSource` gives up for
 //! good on any status but 200, so what may pass is told in a stream; others get the honest status.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 
 use crate::close_reason::CloseReason;
+use crate::connection::PeerHash;
 use crate::http::control::{self, LimitReason};
 use crate::http::{Cors, Response, Status};
 use crate::settings::PerUserPolicy;
@@ -94,7 +94,7 @@ impl Engine {
     }
 
     /// Takes a place among all streams. The older one goes only if the newer one comes in.
-    fn enter(&mut self, peer: IpAddr, older: Option<Older>) -> Result<(), CloseReason> {
+    fn enter(&mut self, peer: PeerHash, older: Option<Older>) -> Result<(), CloseReason> {
         let Some(older) = older else { return self.census.try_enter(peer).map_err(CloseReason::from) };
         if self.connection(older.index).peer == peer {
             // The older one's place is free for the newer one, whatever the limits say.

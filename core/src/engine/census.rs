@@ -1,6 +1,6 @@
 //! The count of streams that all shards share: who may still come in.
 
-use std::net::IpAddr;
+use crate::connection::PeerHash;
 
 /// Why there is no room for one more stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub trait Census {
     ///
     /// # Errors
     /// The limit that is reached.
-    fn try_enter(&self, peer: IpAddr) -> Result<(), Full>;
+    fn try_enter(&self, peer: PeerHash) -> Result<(), Full>;
 
     /// Counts one stream less.
-    fn leave(&self, peer: IpAddr);
+    fn leave(&self, peer: PeerHash);
 }

@@ -24,13 +24,13 @@ impl Engine {
             let stream = connection.state.stream();
             assert!(row.live || row.pending == 0, "only live streams wait for events");
             assert!(
-                !row.live || stream.is_some_and(|stream| stream.cursor.is_none()),
+                !row.live || stream.is_some_and(|stream| stream.cursor().is_none()),
                 "a live stream has no cursor"
             );
             if let Some(stream) = stream {
                 streams += 1;
-                assert_eq!(row.live, stream.cursor.is_none(), "a stream is live or fed");
-                if let Some(cursor) = stream.cursor {
+                assert_eq!(row.live, stream.cursor().is_none(), "a stream is live or fed");
+                if let Some(cursor) = stream.cursor() {
                     behind += 1;
                     assert!(
                         self.behind.contains(&(cursor, id.index)),

@@ -2,7 +2,6 @@
 //!
 //! A send does not touch the timer: it moves the deadline of silence on, which is noticed when the timer goes off.
 
-use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::close_reason::CloseReason;
@@ -60,7 +59,7 @@ impl Engine {
             | State::Answering(_)
             | State::Moving
             | State::Draining { .. }
-            | State::Closing => {}
+            | State::Closing { .. } => {}
         }
         self.arm(index);
     }
@@ -68,8 +67,8 @@ impl Engine {
     fn on_stream_timer(&mut self, index: u32) {
         let now = self.now.instant;
         let Some(stream) = self.stream(index) else { return };
-        let expires = stream.expires_unix_ms.map(NonZeroU64::get);
-        let (warned, ends) = (stream.warned, stream.ends);
+        let (expires, warned) = (stream.expires.unix_ms(), stream.warned);
+        let ends = self.age_deadline(index, stream);
         if expires.is_some_and(|expires| expires <= self.now.unix.0) {
             return self.end(index, CloseReason::TokenExpired);
         }
@@ -98,32 +97,36 @@ impl Engine {
         let blocked = self.blocked_deadline(index);
         match &self.connection(index).state {
             State::Head(intake) => Some(intake.deadline),
-            State::Publishing(_) | State::Moving | State::Closing => None,
+            State::Publishing(_) | State::Moving | State::Closing { .. } => None,
             State::Answering(_) => blocked,
             State::Draining { until, .. } => Some(blocked.map_or(*until, |blocked| blocked.min(*until))),
             State::Streaming(_) => {
                 let next = self.stream_deadline(index, self.heartbeat_deadline(index));
-                [blocked, next].into_iter().flatten().min()
+                earlier(blocked, next)
             }
         }
     }
 
     fn stream_deadline(&self, index: u32, heartbeat: Option<Instant>) -> Option<Instant> {
         let stream = self.stream(index)?;
-        [heartbeat, stream.ends, self.idle_deadline(index), self.expiry_deadline(stream)]
-            .into_iter()
-            .flatten()
-            .min()
+        let by_clock = earlier(self.age_deadline(index, stream), self.expiry_deadline(stream));
+        earlier(earlier(heartbeat, self.idle_deadline(index)), by_clock)
     }
 
     /// When something has to be looked at because of the token's end: the warning, then the end.
     fn expiry_deadline(&self, stream: &Stream) -> Option<Instant> {
-        let mut due_ms = stream.expires_unix_ms?.get();
+        let mut due_ms = stream.expires.unix_ms()?;
         if !stream.warned {
             due_ms = due_ms.saturating_sub(EXPIRY_WARNING.as_millis() as u64);
         }
         let left = Duration::from_millis(due_ms.saturating_sub(self.now.unix.0));
         Some(self.now.instant + left.min(WALL_CLOCK_TRUST))
+    }
+
+    /// When a stream is too old: after 80–100 % of the setting, so that those who came together do not leave together.
+    fn age_deadline(&self, index: u32, stream: &Stream) -> Option<Instant> {
+        let age = self.settings.stream.max_age?;
+        Some(stream.opened.seen_from(self.now.instant) + (age - part_of(age / 5, index)))
     }
 
     /// When the silence of a stream has to end.
@@ -137,7 +140,7 @@ impl Engine {
     /// Whether silence on a stream only means that nothing happens: it is live, or has seen more than has arrived here.
     pub(super) fn is_quiet(&self, index: u32) -> bool {
         let is_ahead = || {
-            let cursor = self.stream(index).and_then(|stream| stream.cursor);
+            let cursor = self.stream(index).and_then(Stream::cursor);
             cursor.is_some_and(|cursor| self.ahead.contains(&(cursor, index)))
         };
         self.hot[index as usize].live || !self.outgoing.contains_key(&index) && is_ahead()
@@ -147,9 +150,7 @@ impl Engine {
     /// heartbeats on one tick.
     fn heartbeat_interval(&self, index: u32) -> Option<Duration> {
         let heartbeat = self.settings.stream.heartbeat?;
-        // Fibonacci hashing: neighbouring slots land far apart.
-        let spread = index.wrapping_mul(2_654_435_769) >> 16;
-        Some(heartbeat.mul_f64(1.0 - 0.25 * f64::from(spread) / f64::from(u16::MAX)))
+        Some(heartbeat - part_of(heartbeat / 4, index))
     }
 
     fn idle_deadline(&self, index: u32) -> Option<Instant> {
@@ -164,4 +165,18 @@ impl Engine {
         let silence_ms = clock_ms(self.now.instant).wrapping_sub(row.sent_ms);
         self.now.instant - Duration::from_millis(u64::from(silence_ms))
     }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A part of `whole`, from none to all, of a slot's own. In whole numbers, since it is asked three times for each heartbeat.
+fn part_of(whole: Duration, index: u32) -> Duration {
+    // Fibonacci hashing: neighbouring slots land far apart.
+    let part = index.wrapping_mul(2_654_435_769) >> 16;
+    Duration::from_nanos((whole.as_nanos() as u64 >> 16) * u64::from(part))
 }

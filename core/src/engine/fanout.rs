@@ -10,14 +10,15 @@ use crate::frame::Framing;
 use crate::topics::TopicId;
 use crate::users::UserKey;
 
+use super::Engine;
 use super::hot::Hot;
 use super::output::Output;
-use super::turn::Carried;
-use super::window::{Mask, Window};
-use super::{Engine, Queues, Source};
+use super::queues::{Queues, Source};
+use super::turn::{Carried, Shared};
+use super::window::Mask;
 
 /// An event for at most so many connections does not stand in line behind one for all.
-const FEW_MAX: usize = 64;
+const FEW_MAX: u32 = 64;
 
 impl Engine {
     /// Whether there is room for one more event. While there is not, events wait with the host, and publishers are
@@ -58,12 +59,11 @@ impl Engine {
     fn fan_out(&mut self, event: &SharedEvent, topics: &[TopicId]) {
         let slot = self.window.open(event.clone());
         let mut offer = Offer {
-            slot,
+            bit: 1 << slot,
             ephemeral: event.ephemeral,
             reached: 0,
             missed: 0,
             hot: &mut self.hot,
-            window: &mut self.window,
             queues: &mut self.queues,
         };
         // Begins elsewhere each time, so that the same connection is not always the last.
@@ -101,37 +101,48 @@ impl Engine {
             }
         }
         self.counters.ephemeral_missed += offer.missed;
+        self.window.wait(slot, offer.reached);
     }
 
     pub(super) fn next_fanout(&mut self, index: u32) -> Option<Output> {
-        let Hot { pending, framing, .. } = self.hot[index as usize];
+        let hot = &mut self.hot[index as usize];
+        let Hot { pending, framing, .. } = *hot;
+        hot.hurried = false;
         if pending == 0 {
             return None;
         }
         // The common case: the connection before had the same events, and its buffer is still at hand.
-        let (carried, buffer) = match self.turn.shared {
-            Some(shared) if shared.mask == pending && shared.framing == framing => {
-                (shared.carried, shared.buffer)
-            }
+        let is_same = |shared: &Shared| shared.mask == pending && shared.framing == framing;
+        let shared = match &mut self.turn.shared {
+            Some(shared) if is_same(shared) => shared,
             _ => self.share(pending, framing),
         };
+        shared.uses += 1;
+        let Shared { carried, buffer, .. } = *shared;
         let rest = pending & !carried;
         self.hot[index as usize].pending = rest;
-        self.window.release(carried);
         if rest != 0 {
-            self.queues.next_turn.push((Source::Many, index));
+            self.queues.push_next_turn(Source::Many, index);
         }
-        self.counters.deliveries += u64::from(carried.count_ones());
-        self.counters.bytes += self.turn.bytes(buffer).len() as u64;
         Some(self.send_lent(index, buffer, Carried::Fanout(carried)))
     }
 
-    fn share(&mut self, mask: Mask, framing: Framing) -> (Mask, super::BufferId) {
+    #[cold]
+    fn share(&mut self, mask: Mask, framing: Framing) -> &mut Shared {
+        self.book_shared();
         let (bytes, carried, copied) = self.window.bytes(mask, framing);
         self.counters.joined_bytes += copied as u64;
+        let len = u32::try_from(bytes.len()).expect("a send is far below 4 GiB");
         let buffer = self.turn.lend(bytes);
-        self.turn.shared = Some(super::turn::Shared { mask, framing, carried, buffer });
-        (carried, buffer)
+        self.turn.shared.insert(Shared { mask, framing, carried, buffer, len, uses: 0 })
+    }
+
+    /// Counts what the shared buffer was sent for. Afterwards there is none.
+    pub(super) fn book_shared(&mut self) {
+        let Some(Shared { carried, len, uses, .. }) = self.turn.shared.take() else { return };
+        self.window.release(carried, uses);
+        self.counters.deliveries += u64::from(carried.count_ones()) * u64::from(uses);
+        self.counters.bytes += u64::from(len) * u64::from(uses);
     }
 
     /// A live connection's socket was full in the middle of `mask`: from here on it is fed from history.
@@ -183,42 +194,52 @@ impl Engine {
         let hot = &mut self.hot[index as usize];
         let pending = std::mem::take(&mut hot.pending);
         hot.live = false;
-        self.window.release(pending);
+        self.window.release(pending, 1);
     }
 }
 
 /// One event on its way to its recipients' masks.
 struct Offer<'a> {
-    slot: u32,
+    bit: Mask,
     ephemeral: bool,
-    reached: usize,
+    reached: u32,
     missed: u64,
     hot: &'a mut [Hot],
-    window: &'a mut Window,
     queues: &'a mut Queues,
 }
 
 impl Offer<'_> {
+    #[inline]
     fn meet(&mut self, index: u32) {
         let hot = &mut self.hot[index as usize];
-        let bit = 1 << self.slot;
         if !hot.live {
             // History will feed it; but of an ephemeral event history knows nothing.
             self.missed += u64::from(self.ephemeral);
             return;
         }
-        if hot.pending & bit != 0 {
+        if hot.pending & self.bit != 0 {
             return;
         }
-        // Who already waits among many comes sooner now, with all that it waits for; its old place is passed over.
-        if self.reached < FEW_MAX {
-            self.queues.few.push_back(index);
-        } else if hot.pending == 0 {
-            self.queues.many.push_back(index);
+        let waits = hot.pending != 0;
+        hot.pending |= self.bit;
+        if !waits || self.reached < FEW_MAX {
+            self.line_up(index);
         }
-        hot.pending |= bit;
         self.reached += 1;
-        self.window.wait(self.slot);
+    }
+
+    /// Out of line: most rows that are met wait already while events come faster than they go.
+    #[inline(never)]
+    fn line_up(&mut self, index: u32) {
+        if self.reached >= FEW_MAX {
+            return self.queues.push(Source::Many, index);
+        }
+        // Who already waits among many comes sooner now, with all that it waits for; its old place is passed over.
+        let hot = &mut self.hot[index as usize];
+        if !hot.hurried {
+            hot.hurried = true;
+            self.queues.push(Source::Few, index);
+        }
     }
 
     fn meet_all(&mut self, private: bool, is_user: impl Fn(u32) -> bool) {

@@ -23,18 +23,10 @@ const FEED_BYTES_MAX: usize = 16 * 1024;
 /// Most entries looked at for one connection in one go: some 10 µs, then others have their turn.
 const FEED_SCAN_MAX: usize = 4096;
 
-/// What one look at history found for one connection.
-struct Fed {
-    /// The events, in order.
-    events: Vec<SharedEvent>,
-    /// Where to go on.
-    cursor: Position,
-}
-
 impl Engine {
     /// What was sent last is out: the stream goes on from its cursor, or is live.
     pub(super) fn on_fed(&mut self, index: u32) {
-        let Some(cursor) = self.stream(index).and_then(|stream| stream.cursor) else { return };
+        let Some(cursor) = self.stream(index).and_then(Stream::cursor) else { return };
         let next = self.history.newest().next();
         if cursor == next {
             self.become_live(index);
@@ -51,70 +43,77 @@ impl Engine {
         if self.outgoing.contains_key(&index) {
             return None;
         }
-        let from = self.stream(index)?.cursor?;
+        let from = self.stream(index)?.cursor()?;
         if from <= self.history.start() {
             self.end(index, CloseReason::SlowConsumer);
             return None;
         }
-        let fed = self.look_up(index, from);
-        self.move_cursor(index, fed.cursor);
-        if fed.events.is_empty() {
+        let framing = self.hot[index as usize].framing;
+        let (mut events, mut sole, mut joined) = (0, None, BytesMut::new());
+        let cursor = self.for_each_missed(index, from, |event| {
+            if let Some(first) = sole.replace(event) {
+                // Only now is there something to join: one event alone is lent.
+                if joined.is_empty() {
+                    joined.reserve(FEED_BYTES_MAX);
+                    joined.extend_from_slice(first.frame.bytes(framing));
+                }
+                joined.extend_from_slice(event.frame.bytes(framing));
+            }
+            events += 1;
+        });
+        let bytes = match sole {
+            Some(event) if joined.is_empty() => Some(event.frame.shared(framing)),
+            sole => sole.map(|_| joined.freeze()),
+        };
+        self.move_cursor(index, cursor);
+        let Some(bytes) = bytes else {
             self.turn.vain_looks += 1;
             self.on_fed(index);
             return None;
-        }
-        let framing = self.hot[index as usize].framing;
-        self.counters.deliveries += fed.events.len() as u64;
-        self.counters.deliveries_from_history += fed.events.len() as u64;
-        let bytes = match fed.events.as_slice() {
-            [event] => event.frame.shared(framing),
-            events => {
-                let mut joined = BytesMut::with_capacity(FEED_BYTES_MAX);
-                for event in events {
-                    joined.extend_from_slice(event.frame.bytes(framing));
-                }
-                self.counters.joined_bytes += joined.len() as u64;
-                joined.freeze()
-            }
         };
+        self.counters.deliveries += events;
+        self.counters.deliveries_from_history += events;
+        self.counters.joined_bytes += if events > 1 { bytes.len() as u64 } else { 0 };
         Some(self.send(index, bytes, Carried::Feed(from)))
     }
 
     /// A send from history fell short: traces it again from where it began.
     pub(super) fn on_feed_short(&mut self, index: u32, from: Position, taken: usize) {
         let framing = self.hot[index as usize].framing;
-        let fed = self.look_up(index, from);
         let mut left = taken;
         let mut undelivered = 0;
-        let mut cursor = fed.cursor;
+        let mut stopped = None;
         let mut rest = Bytes::new();
-        for event in &fed.events {
+        let end = self.for_each_missed(index, from, |event| {
             let len = event.frame.bytes(framing).len();
             if undelivered == 0 && left >= len {
                 left -= len;
             } else if undelivered == 0 && left > 0 {
                 rest = event.frame.shared(framing).slice(left..);
-                cursor = event.position.next();
+                stopped = Some(event.position.next());
                 left = 0;
                 undelivered = 1;
             } else {
-                if undelivered == 0 {
-                    cursor = event.position;
-                }
+                stopped.get_or_insert(event.position);
                 undelivered += 1;
             }
-        }
+        });
         let lost = undelivered - u64::from(!rest.is_empty());
         self.counters.deliveries -= lost;
         self.counters.deliveries_from_history -= lost;
-        self.move_cursor(index, cursor);
+        self.move_cursor(index, stopped.unwrap_or(end));
         self.block(index, rest, Then::Feed);
     }
 
-    /// The next events for one connection from `from` on, as many as one send takes.
-    fn look_up(&self, index: u32, from: Position) -> Fed {
+    /// Visits the next events for one connection from `from` on, as many as one send takes. Where to go on.
+    fn for_each_missed<'a>(
+        &'a self,
+        index: u32,
+        from: Position,
+        mut visit: impl FnMut(&'a SharedEvent),
+    ) -> Position {
         let framing = self.hot[index as usize].framing;
-        let mut fed = Fed { events: Vec::new(), cursor: from };
+        let mut cursor = from;
         let mut bytes = 0;
         let user = match self.users.key_of(index) {
             Some(key @ UserKey::Named(name)) => Some((UserHash::of(self.seed, key), name)),
@@ -122,20 +121,19 @@ impl Engine {
         };
         for (scanned, entry) in self.history.after(Position(from.0.saturating_sub(1))).enumerate() {
             if scanned == FEED_SCAN_MAX {
-                return fed;
+                return cursor;
             }
             if self.is_for(index, user, &entry) {
                 let len = entry.event.frame.bytes(framing).len();
                 if bytes != 0 && bytes + len > FEED_BYTES_MAX {
-                    return fed;
+                    return cursor;
                 }
                 bytes += len;
-                fed.events.push(entry.event.clone());
+                visit(entry.event);
             }
-            fed.cursor = entry.position.next();
+            cursor = entry.position.next();
         }
-        fed.cursor = fed.cursor.max(self.history.newest().next());
-        fed
+        cursor.max(self.history.newest().next())
     }
 
     fn is_for(&self, index: u32, user: Option<(UserHash, &str)>, entry: &Entry<'_>) -> bool {
@@ -151,7 +149,7 @@ impl Engine {
     }
 
     pub(super) fn become_live(&mut self, index: u32) {
-        let cursor = self.stream_mut(index).and_then(|stream| stream.cursor.take());
+        let cursor = self.stream_mut(index).and_then(|stream| stream.set_cursor(None));
         let cursor = cursor.expect("only a stream that is fed becomes live");
         self.behind.remove(&(cursor, index));
         self.hot[index as usize].live = true;
@@ -163,7 +161,7 @@ impl Engine {
         self.miss_ephemeral(self.hot[index as usize].pending);
         self.stop_fanout(index);
         if let Some(stream) = self.stream_mut(index) {
-            stream.cursor = Some(cursor);
+            stream.set_cursor(Some(cursor));
             self.behind.insert((cursor, index));
         }
     }
@@ -176,7 +174,7 @@ impl Engine {
 
     fn move_cursor(&mut self, index: u32, cursor: Position) {
         let Some(stream) = self.stream_mut(index) else { return };
-        if let Some(old) = stream.cursor.replace(cursor) {
+        if let Some(old) = stream.set_cursor(Some(cursor)) {
             self.behind.remove(&(old, index));
             self.ahead.remove(&(old, index));
         }
@@ -225,7 +223,7 @@ impl Engine {
             | State::Answering(_)
             | State::Moving
             | State::Draining { .. }
-            | State::Closing => None,
+            | State::Closing { .. } => None,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Hot {
     pub(super) turn: u16,
     /// Whether it is sent what arrives. If not, it is no stream, or is fed from history.
     pub(super) live: bool,
+    /// Whether it stands in line among the few.
+    pub(super) hurried: bool,
     /// How its body is delimited.
     pub(super) framing: Framing,
 }
@@ -29,8 +31,15 @@ const _: () = assert!(size_of::<Hot>() <= 24, "a fan-out reads one row per deliv
 
 impl Hot {
     /// The row of a slot that has no stream.
-    pub(super) const IDLE: Self =
-        Self { pending: 0, sent_ms: 0, generation: 0, turn: 0, live: false, framing: Framing::Chunked };
+    pub(super) const IDLE: Self = Self {
+        pending: 0,
+        sent_ms: 0,
+        generation: 0,
+        turn: 0,
+        live: false,
+        hurried: false,
+        framing: Framing::Chunked,
+    };
 }
 
 /// The present as `sent_ms` tells it.

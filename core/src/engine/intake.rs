@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::auth::Authorized;
 use crate::close_reason::CloseReason;
 use crate::connection::state::State;
-use crate::connection::{Connection, ConnectionId, ConnectionIndex};
+use crate::connection::{Connection, ConnectionId, ConnectionIndex, PeerHash};
 use crate::http::{self, BodyDecoder, BodyError, CONTINUE, Cors, HeadError, Request, Response, Status};
 use crate::limits::INTAKE_BYTES_MAX;
 use crate::time::Instant;
@@ -39,14 +39,14 @@ pub(crate) struct Intake {
     buf: Vec<u8>,
     /// When what is being read must be complete.
     pub(super) deadline: Instant,
-    /// A request whose body is being read.
-    pub(super) body: Option<Body>,
+    /// A request whose body is being read. Boxed as is `posted`: a herd of subscribers has neither.
+    pub(super) body: Option<Box<Body>>,
     /// How much of `Engine::intake_bytes` is this connection's.
     accounted: usize,
     /// Whether the host has been asked for input that it has not reported yet.
     receiving: bool,
     /// A post that waits for the sequencer.
-    pub(super) posted: Option<Posted>,
+    pub(super) posted: Option<Box<Posted>>,
     /// Whether the present request leaves the connection usable.
     pub(super) keep_alive: bool,
 }
@@ -61,6 +61,8 @@ pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     bytes_max: usize,
 }
+
+const _: () = assert!(size_of::<Intake>() <= 72, "each connection that has just come has one");
 
 impl Intake {
     fn new(deadline: Instant) -> Box<Self> {
@@ -90,8 +92,8 @@ impl Engine {
     pub fn handle_accepted(&mut self, index: ConnectionIndex, peer: std::net::IpAddr) -> ConnectionId {
         self.counters.accepted += 1;
         let deadline = self.now.instant + self.settings.limits.head_timeout;
-        let id =
-            self.occupy(index, Connection { peer, is_cut: false, state: State::Head(Intake::new(deadline)) });
+        let peer = PeerHash::of(self.seed, peer);
+        let id = self.occupy(index, Connection { peer, state: State::Head(Intake::new(deadline)) });
         self.outputs.push_back(Output::Receive(id));
         self.arm(index);
         id
@@ -146,7 +148,7 @@ impl Engine {
                     self.outputs.push_back(Output::WatchHangup(id));
                 }
             }
-            State::Publishing(_) | State::Answering(_) | State::Moving | State::Closing => {
+            State::Publishing(_) | State::Answering(_) | State::Moving | State::Closing { .. } => {
                 self.counters.stale_inputs += 1;
             }
         }
@@ -162,7 +164,7 @@ impl Engine {
             | State::Answering(_)
             | State::Moving
             | State::Streaming(_)
-            | State::Closing => {
+            | State::Closing { .. } => {
                 self.end(index, CloseReason::PeerGone);
             }
         }
@@ -207,7 +209,7 @@ impl Engine {
         let State::Head(intake) = &mut self.connection_mut(index).state else { return };
         intake.deadline = deadline;
         let waits = request.expects_continue && intake.buf.is_empty();
-        intake.body = Some(Body { request, authorized, decoder, bytes, bytes_max });
+        intake.body = Some(Box::new(Body { request, authorized, decoder, bytes, bytes_max }));
         if waits {
             self.begin_outgoing(index, Bytes::from_static(CONTINUE), Then::Nothing);
         }
@@ -217,7 +219,8 @@ impl Engine {
     fn advance_body(&mut self, index: u32) {
         let State::Head(intake) = &mut self.connection_mut(index).state else { return };
         let Intake { buf, body: Some(body), .. } = &mut **intake else { return };
-        let decoded = body.decoder.decode(buf, &mut body.bytes, body.bytes_max);
+        let Body { decoder, bytes, bytes_max, .. } = &mut **body;
+        let decoded = decoder.decode(buf, bytes, *bytes_max);
         match decoded {
             Err(error) => {
                 let Some(body) = intake.body.take() else { return };
@@ -227,7 +230,8 @@ impl Engine {
                 buf.drain(..decoded.consumed);
                 if decoded.complete {
                     let Some(body) = intake.body.take() else { return };
-                    self.on_publish(index, body.request, &body.authorized, &body.bytes);
+                    let Body { request, authorized, bytes, .. } = *body;
+                    self.on_publish(index, request, &authorized, &bytes);
                 } else {
                     self.read_on(index);
                 }
@@ -266,7 +270,7 @@ impl Engine {
                 let after = intake.memory();
                 (std::mem::replace(&mut intake.accounted, after), after)
             }
-            State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing => (0, 0),
+            State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing { .. } => (0, 0),
         };
         self.intake_bytes = self.intake_bytes - before + after;
         self.intake_bytes
@@ -335,7 +339,7 @@ impl Engine {
             | State::Moving
             | State::Streaming(_)
             | State::Draining { .. }
-            | State::Closing => false,
+            | State::Closing { .. } => false,
         }
     }
 
@@ -377,7 +381,7 @@ impl Engine {
             | State::Moving
             | State::Streaming(_)
             | State::Draining { .. }
-            | State::Closing => false,
+            | State::Closing { .. } => false,
         }
     }
 
@@ -385,11 +389,11 @@ impl Engine {
     pub(super) fn move_intake(&mut self, index: u32, next: fn(Box<Intake>) -> State) {
         let connection = self.connection_mut(index);
         let before = connection.state.phase();
-        match std::mem::replace(&mut connection.state, State::Closing) {
+        match std::mem::replace(&mut connection.state, State::Closing { is_cut: false }) {
             State::Head(intake) | State::Publishing(intake) | State::Answering(intake) => {
                 connection.state = next(intake);
             }
-            State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing => {}
+            State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing { .. } => {}
         }
         let after = connection.state.phase();
         assert!(before.may_become(after), "{before:?} does not become {after:?}");

@@ -31,6 +31,7 @@ mod fanout;
 mod feed;
 mod hot;
 mod outgoing;
+mod queues;
 mod turn;
 mod window;
 
@@ -68,6 +69,7 @@ use drain::Drain;
 use hot::Hot;
 use outgoing::Outgoing;
 use output::{BufferId, Output, ShardId};
+use queues::{Queues, Source};
 use turn::{Carried, SendRecord, Turn};
 use window::Window;
 
@@ -84,6 +86,10 @@ pub struct EngineOptions {
     /// Of the hash tables. Secret, since outsiders choose topics and names; the same in every shard of a process,
     /// since it also finds a user's home shard.
     pub hash_seed: HashSeed,
+    /// How many connections the host has slots for. All tables take their room at the start: a table that grew would
+    /// copy itself, which takes time, and twice the memory meanwhile. A host that touches its slots from the lowest on
+    /// has as much of it resident as it needs.
+    pub slots: u32,
     /// Of everything random in this engine.
     pub random_seed: u64,
     /// Checks tokens.
@@ -134,91 +140,19 @@ pub struct Engine {
     counters: Counters,
 }
 
-/// Who sends next. Each is a line of connection slots; a slot may stand in one that no longer concerns it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    /// Answers, greetings, goodbyes, rests of cut frames.
-    Outgoing,
-    /// Events for few: they do not stand behind an event for all.
-    Few,
-    /// Events for many.
-    Many,
-    /// From history.
-    Feed,
-    Heartbeat,
-}
-
-/// The order of taking turns: fan-out has half of the places, and nobody waits for more than eight sends.
-const ROTA: [Source; 8] = [
-    Source::Outgoing,
-    Source::Many,
-    Source::Few,
-    Source::Many,
-    Source::Feed,
-    Source::Many,
-    Source::Heartbeat,
-    Source::Many,
-];
-
-#[derive(Debug, Default)]
-struct Queues {
-    outgoing: VecDeque<u32>,
-    few: VecDeque<u32>,
-    many: VecDeque<u32>,
-    feed: VecDeque<u32>,
-    heartbeat: VecDeque<u32>,
-    /// Who has had its send this turn and wants another.
-    next_turn: Vec<(Source, u32)>,
-    rota: usize,
-}
-
-impl Queues {
-    fn of(&mut self, source: Source) -> &mut VecDeque<u32> {
-        match source {
-            Source::Outgoing => &mut self.outgoing,
-            Source::Few => &mut self.few,
-            Source::Many => &mut self.many,
-            Source::Feed => &mut self.feed,
-            Source::Heartbeat => &mut self.heartbeat,
-        }
-    }
-
-    /// Who wanted another send stands in line again.
-    fn begin_turn(&mut self) {
-        let mut next_turn = std::mem::take(&mut self.next_turn);
-        for (source, index) in next_turn.drain(..) {
-            self.of(source).push_back(index);
-        }
-        self.next_turn = next_turn;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.outgoing.is_empty()
-            && self.few.is_empty()
-            && self.many.is_empty()
-            && self.feed.is_empty()
-            && self.heartbeat.is_empty()
-            && self.next_turn.is_empty()
-    }
-}
-
 impl Engine {
     /// An engine without connections.
     #[must_use]
     pub fn new(settings: Settings, options: EngineOptions) -> Self {
-        let seed = options.hash_seed;
+        let (seed, room) = (options.hash_seed, options.slots as usize);
         Self {
             history: History::new(seed, options.incarnation, options.newest, settings.history.clone()),
-            topics: TopicIndex::new(seed),
-            users: UserIndex::new(
-                seed,
-                settings.limits.connections as usize / options.shards.max(1) as usize,
-                EVICTIONS_MAX,
-            ),
+            topics: TopicIndex::new(seed, room),
+            users: UserIndex::new(seed, room, EVICTIONS_MAX),
             outgoing: SeededMap::with_hasher(seed),
             cors: Arc::new(settings.cors.clone()),
             seed,
-            wheel: TimerWheel::new(Instant::ZERO),
+            wheel: TimerWheel::with_room(room, Instant::ZERO),
             settings,
             shard: options.shard,
             shards: options.shards,
@@ -227,8 +161,8 @@ impl Engine {
             page: options.page,
             rng: fastrand::Rng::with_seed(options.random_seed),
             now: Now::default(),
-            arena: Arena::new(),
-            hot: Vec::new(),
+            arena: Arena::with_room(room),
+            hot: Vec::with_capacity(room),
             expired: Vec::new(),
             window: Window::new(),
             queues: Queues::default(),
@@ -247,6 +181,7 @@ impl Engine {
     /// Step 1: a new turn at `now`. Timers that are due go off.
     pub fn begin_turn(&mut self, now: Now) {
         self.now = now;
+        self.book_shared();
         self.settle_sends();
         self.window.reclaim();
         self.queues.begin_turn();
@@ -313,15 +248,9 @@ impl Engine {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
-        let mut idle = 0;
-        while idle < ROTA.len() && !self.turn.is_full() {
-            let source = ROTA[self.queues.rota % ROTA.len()];
-            self.queues.rota = self.queues.rota.wrapping_add(1);
-            let Some(index) = self.queues.of(source).pop_front() else {
-                idle += 1;
-                continue;
-            };
-            idle = 0;
+        while !self.turn.is_full()
+            && let Some((source, index)) = self.queues.pop()
+        {
             if let Some(output) = self.next_send(source, index) {
                 return Some(output);
             }
@@ -329,6 +258,7 @@ impl Engine {
                 return Some(output);
             }
         }
+        self.book_shared();
         None
     }
 
@@ -393,7 +323,11 @@ impl Engine {
     /// What was sent in the turn before is out, except what has been reported: acts on that.
     fn settle_sends(&mut self) {
         let mut sends = std::mem::take(&mut self.settling);
-        self.turn.finish(&mut sends);
+        let followed_up = self.turn.has_consequences;
+        self.turn.finish(self.now.instant, &mut sends);
+        if !followed_up {
+            sends.clear();
+        }
         // First all of it is out, then something follows: an answer that is out can begin the next request of its
         // connection, and that can evict another whose greeting went out in the same turn.
         for record in sends.iter().filter(|record| record.carried == Carried::Outgoing) {
@@ -411,7 +345,7 @@ impl Engine {
 
     fn next_send(&mut self, source: Source, index: u32) -> Option<Output> {
         if self.hot[index as usize].turn == self.turn.number {
-            self.queues.next_turn.push((source, index));
+            self.queues.push_next_turn(source, index);
             return None;
         }
         match source {
@@ -432,14 +366,14 @@ impl Engine {
     fn send_lent(&mut self, index: u32, buffer: BufferId, carried: Carried) -> Output {
         let hot = &mut self.hot[index as usize];
         hot.turn = self.turn.number;
-        hot.sent_ms = hot::clock_ms(self.now.instant);
+        hot.sent_ms = self.turn.clock_ms;
         self.counters.sends += 1;
         self.turn.record(SendRecord { index, carried });
         Output::Send { to: ConnectionId { index, generation: hot.generation }, buffer }
     }
 
     fn queue(&mut self, source: Source, index: u32) {
-        self.queues.of(source).push_back(index);
+        self.queues.push(source, index);
     }
 
     /// The state of a connection that is still the one `id` names, and has not been given up.

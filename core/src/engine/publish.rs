@@ -86,7 +86,7 @@ impl Engine {
     fn send_to_sequencer(&mut self, index: u32, posted: Posted, events: Vec<Result<Event, Refused>>) {
         self.move_intake(index, State::Publishing);
         if let State::Publishing(intake) = &mut self.connection_mut(index).state {
-            intake.posted = Some(posted);
+            intake.posted = Some(Box::new(posted));
         }
         self.wheel.disarm(index);
         let from = PublisherId { shard: self.shard, connection: self.id_of(index) };
@@ -114,7 +114,7 @@ impl Engine {
         self.reply(id.index, &posted.request, response);
     }
 
-    fn take_posted(&mut self, id: crate::connection::ConnectionId) -> Option<Posted> {
+    fn take_posted(&mut self, id: crate::connection::ConnectionId) -> Option<Box<Posted>> {
         self.phase(id)?;
         match &mut self.connection_mut(id.index).state {
             State::Publishing(intake) => intake.posted.take(),
@@ -123,7 +123,7 @@ impl Engine {
             | State::Moving
             | State::Streaming(_)
             | State::Draining { .. }
-            | State::Closing => None,
+            | State::Closing { .. } => None,
         }
     }
 

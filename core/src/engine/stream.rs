@@ -1,12 +1,13 @@
 //! The life of a stream: from its greeting to its goodbye.
 
-use std::num::NonZeroU64;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::auth::Authorized;
 use crate::close_reason::CloseReason;
 use crate::connection::ConnectionId;
+use crate::connection::compact::{Expiry, Past};
 use crate::connection::state::{State, Stream};
 use crate::history::Resume;
 use crate::http::{Cors, StreamHead, control};
@@ -27,21 +28,10 @@ impl Engine {
     pub(super) fn open_stream(&mut self, index: u32, parcel: &Parcel) {
         let (after, gap) = self.resume(parcel);
         let now = self.now.instant;
-        let ends = self.settings.stream.max_age.map(|age| {
-            // Spread over 80–100 %, so that those who came together do not leave together.
-            now + self.jittered(age.mul_f64(0.8), age.mul_f64(0.2))
-        });
         let cursor = after.next();
-        let stream = Stream {
-            opened: now,
-            expires_unix_ms: parcel.authorized.as_ref().and_then(|a| NonZeroU64::new(a.expires().0)),
-            ends,
-            cursor: Some(cursor),
-            warned: false,
-            stray_bytes: 0,
-            visible_heartbeat: parcel.visible_heartbeat,
-            framing: parcel.framing,
-        };
+        let expires = Expiry::at(parcel.authorized.as_ref().map(Authorized::expires));
+        let mut stream = Stream::new(cursor, Past::at(now), expires, parcel.framing);
+        stream.visible_heartbeat = parcel.visible_heartbeat;
         self.become_state(index, State::Streaming(stream));
         self.behind.insert((cursor, index));
         let hot = &mut self.hot[index as usize];
@@ -108,7 +98,7 @@ impl Engine {
         let bytes = heartbeat(stream);
         // None of it out means nothing is owed: the silence of a full socket is the peer's own.
         let rest = if taken == 0 { Bytes::new() } else { bytes.slice(taken..) };
-        if stream.cursor.is_none() {
+        if stream.cursor().is_none() {
             self.fall_behind(index);
         }
         self.block(index, rest, Then::Feed);
@@ -120,10 +110,10 @@ impl Engine {
         let unix = self.now.unix.0;
         let Some(stream) = self.stream_mut(index) else { return };
         stream.warned = true;
-        let left_ms = stream.expires_unix_ms.map_or(0, NonZeroU64::get).saturating_sub(unix);
+        let left_ms = stream.expires.unix_ms().unwrap_or(0).saturating_sub(unix);
         let bytes = control::expiring(stream.framing, left_ms.div_ceil(1000), retry);
         // An own piece among the events: the stream is fed from history until it is out.
-        if stream.cursor.is_none() {
+        if stream.cursor().is_none() {
             self.fall_behind(index);
         }
         self.begin_outgoing(index, bytes, Then::Feed);
@@ -143,10 +133,9 @@ impl Engine {
         self.leave_indexes(index, reason);
         self.counters.closes[reason.index()] += 1;
         let outgoing = self.outgoing.remove(&index);
-        self.connection_mut(index).is_cut =
-            outgoing.is_some_and(|outgoing| outgoing.is_begun && !outgoing.rest.is_empty());
+        let is_cut = outgoing.is_some_and(|outgoing| outgoing.is_begun && !outgoing.rest.is_empty());
         self.wheel.disarm(index);
-        self.become_state(index, State::Closing);
+        self.become_state(index, State::Closing { is_cut });
         self.outputs.push_back(Output::Close(self.id_of(index)));
     }
 
@@ -154,7 +143,7 @@ impl Engine {
     /// has of the frame is nothing. Some clients would glue an orderly end to the next stream (sse-clients.md §1, rule 8).
     #[must_use]
     pub fn is_cut(&self, id: ConnectionId) -> bool {
-        self.arena.by_id(id).is_some_and(|connection| connection.is_cut)
+        self.arena.by_id(id).is_some_and(|it| matches!(it.state, State::Closing { is_cut: true }))
     }
 
     /// Ends a connection that has said its goodbye.
@@ -166,14 +155,14 @@ impl Engine {
             | State::Answering(_)
             | State::Moving
             | State::Streaming(_)
-            | State::Closing => CloseReason::Done,
+            | State::Closing { .. } => CloseReason::Done,
         };
         self.end(index, reason);
     }
 
     fn leave_indexes(&mut self, index: u32, reason: CloseReason) {
         let Some(stream) = self.stream(index) else { return };
-        let (cursor, opened) = (stream.cursor, stream.opened);
+        let (cursor, opened) = (stream.cursor(), stream.opened.seen_from(self.now.instant));
         if let Some(cursor) = cursor {
             self.behind.remove(&(cursor, index));
             self.ahead.remove(&(cursor, index));

@@ -103,7 +103,7 @@ impl Engine {
 
     /// A connection from another shard, whose user lives here, in a slot that the host chose.
     pub fn handle_arrived(&mut self, index: ConnectionIndex, parcel: &Parcel) -> ConnectionId {
-        let id = self.occupy(index, Connection { peer: parcel.peer, is_cut: false, state: State::Moving });
+        let id = self.occupy(index, Connection { peer: parcel.peer, state: State::Moving });
         self.admit(index, parcel);
         id
     }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use crate::frame::Framing;
 use crate::id::Position;
+use crate::time::Instant;
 
+use super::hot::clock_ms;
 use super::output::BufferId;
 use super::window::Mask;
 
@@ -38,6 +40,8 @@ pub(super) struct SendRecord {
 pub(super) struct Turn {
     /// Counts turns, wrapping. A row of a wrapped-around number only waits for one turn more.
     pub(super) number: u16,
+    /// When it began, as `Hot::sent_ms` tells it.
+    pub(super) clock_ms: u32,
     pub(super) sends: Vec<SendRecord>,
     /// Whether the next turn has to act on a send of this one: the rest of a feed, the request behind an answer, the
     /// close behind a goodbye. Without this a host would wait for somebody else to wake it.
@@ -51,6 +55,9 @@ pub(super) struct Turn {
 }
 
 /// Which events one buffer of the turn carries to connections that wait for `mask`.
+///
+/// Its sends are counted here and booked together (`Engine::book_shared`): with 64 events in the buffer that saves 64
+/// steps a send.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shared {
     pub(super) mask: Mask,
@@ -58,6 +65,10 @@ pub(super) struct Shared {
     /// The part of `mask` that is in the buffer.
     pub(super) carried: Mask,
     pub(super) buffer: BufferId,
+    /// Bytes of the buffer.
+    pub(super) len: u32,
+    /// Sends that are not booked yet.
+    pub(super) uses: u32,
 }
 
 impl Turn {
@@ -81,9 +92,10 @@ impl Turn {
     }
 
     /// Ends the turn and moves what was sent in it to `sends`, which is empty; both keep their memory.
-    pub(super) fn finish(&mut self, sends: &mut Vec<SendRecord>) {
+    pub(super) fn finish(&mut self, now: Instant, sends: &mut Vec<SendRecord>) {
         self.buffers.clear();
-        self.shared = None;
+        debug_assert!(self.shared.is_none(), "what is shared has been booked");
+        self.clock_ms = clock_ms(now);
         self.has_consequences = false;
         self.vain_looks = 0;
         self.number = self.number.wrapping_add(1);

@@ -71,15 +71,15 @@ impl Window {
         slot as u32
     }
 
-    /// One connection more waits for `slot`.
-    pub(super) fn wait(&mut self, slot: u32) {
-        self.waiting[slot as usize] += 1;
+    /// So many connections more wait for `slot`.
+    pub(super) fn wait(&mut self, slot: u32, connections: u32) {
+        self.waiting[slot as usize] += connections;
     }
 
-    /// One connection waits no longer for each slot of `mask`.
-    pub(super) fn release(&mut self, mut mask: Mask) {
+    /// So many connections wait no longer for each slot of `mask`.
+    pub(super) fn release(&mut self, mut mask: Mask, connections: u32) {
         while mask != 0 {
-            self.waiting[mask.trailing_zeros() as usize] -= 1;
+            self.waiting[mask.trailing_zeros() as usize] -= connections;
             mask &= mask - 1;
         }
     }

@@ -269,7 +269,7 @@ impl History {
     /// Of the newest event, unless an earlier one has the same.
     fn remember_publisher_id(&mut self) {
         let (seed, newest) = (self.seed, self.newest);
-        let Some(id) = self.publisher_id_at(newest) else { return };
+        let Some(id) = self.events.back().and_then(|kept| kept.event.publisher_id.as_deref()) else { return };
         if self.position_of(id).is_some() {
             return;
         }

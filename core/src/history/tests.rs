@@ -136,7 +136,7 @@ fn compare(history: &History, model: &Model, after: u64) {
 
 #[test]
 fn random_sequences_agree_with_the_model() {
-    let mut index = TopicIndex::new(SEED);
+    let mut index = TopicIndex::new(SEED, 0);
     let some_topics = ["a", "b", "c"].map(|name| index.intern(name));
     for seed in 0..40 {
         let mut random = fastrand::Rng::with_seed(seed);

@@ -81,6 +81,10 @@ pub fn access_token(query: &str) -> Result<Option<Cow<'_, str>>, QueryError> {
 
 /// Borrows where nothing is escaped; `None` if the bytes are not UTF-8.
 fn decode(part: &str) -> Option<Cow<'_, str>> {
+    let is_escaped = |byte| matches!(byte, b'%' | b'+');
+    if !part.bytes().any(is_escaped) {
+        return Some(Cow::Borrowed(part));
+    }
     if !part.contains('+') {
         return percent_decode(part.as_bytes()).decode_utf8().ok();
     }

@@ -43,7 +43,7 @@ const _: () = assert!(size_of::<Option<Membership>>() == 16);
 const NONE: u32 = u32::MAX;
 
 /// The memberships of all connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Memberships {
     all: Slab<Membership>,
     /// By connection index: its first membership of each kind, or `NONE`.
@@ -52,6 +52,10 @@ pub(super) struct Memberships {
 }
 
 impl Memberships {
+    pub(super) fn with_room(room: usize) -> Self {
+        Self { all: Slab::with_capacity(room), first: Vec::with_capacity(room), counts: [0; KINDS] }
+    }
+
     pub(super) const fn count(&self, kind: Kind) -> usize {
         self.counts[kind as usize]
     }

@@ -36,7 +36,7 @@ impl TopicId {
 
 /// The subscriptions and grants of one shard's subscribers.
 ///
-/// Memory: 8 bytes for each connection index; 24 for each subscription (4 in the list that fan-out walks, 20 to leave
+/// Memory: 8 bytes for each connection index up to the highest; 24 for each subscription (4 in the list that fan-out walks, 20 to leave
 /// it again); 16 for each grant; about 190 and the name for each topic, 4 of its subscribers and patterns included.
 #[derive(Debug)]
 pub struct TopicIndex {
@@ -71,14 +71,14 @@ pub struct TopicCounts {
 }
 
 impl TopicIndex {
-    /// An empty index.
+    /// An empty index with room for the connections below `room`, of a selector each; more is fine.
     #[must_use]
-    pub fn new(seed: HashSeed) -> Self {
+    pub fn new(seed: HashSeed, room: usize) -> Self {
         Self {
             names: Names::new(seed),
             patterns: Patterns::new(seed),
             any: Subscribers::default(),
-            memberships: Memberships::default(),
+            memberships: Memberships::with_room(room),
         }
     }
 

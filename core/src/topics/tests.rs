@@ -60,7 +60,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        Self { index: TopicIndex::new(HashSeed::new(3)), model: Model::default() }
+        Self { index: TopicIndex::new(HashSeed::new(3), 2), model: Model::default() }
     }
 
     fn subscribe(&mut self, connection: ConnectionIndex, selectors: Vec<usize>, grants: Vec<usize>) {
@@ -195,7 +195,7 @@ fn every_offset_begins_elsewhere_and_reaches_all() {
 
 #[test]
 fn a_large_list_stays_whole_while_subscribers_leave_in_random_order() {
-    let mut index = TopicIndex::new(HashSeed::new(3));
+    let mut index = TopicIndex::new(HashSeed::new(3), 2);
     let selectors = [selector(1), selector(0), selector(5)];
     let mut present: Vec<ConnectionIndex> = (0..10_000).collect();
     for &connection in &present {

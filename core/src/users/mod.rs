@@ -4,14 +4,15 @@
 //! connections are chained oldest first.
 //! Not here: limits and what happens at them, and anonymous connections without a client id, which nothing joins.
 
+mod chains;
 mod evictions;
+mod names;
 
 use std::num::NonZeroU64;
 
-use hashbrown::HashTable;
-use slab::Slab;
-
+use self::chains::Chains;
 use self::evictions::Evictions;
+use self::names::{NameId, Names};
 use crate::connection::ConnectionIndex;
 use crate::hash::HashSeed;
 use crate::time::Instant;
@@ -43,37 +44,53 @@ impl UserHash {
 
 /// A client id together with its user, hashed. A collision (2^-64 for each pair of clients of one user) would let one
 /// replace the other, which loses nothing; ids of up to 255 bytes would be most of an idle connection's memory.
-type ClientHash = NonZeroU64;
+///
+/// Needs no alignment of 8, so that a `Seat` has no padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(Rust, packed(4))]
+struct ClientHash(NonZeroU64);
+
+impl ClientHash {
+    const MIN: Self = Self(NonZeroU64::MIN);
+    const MAX: Self = Self(NonZeroU64::MAX);
+
+    const fn bits(self) -> u64 {
+        self.0.get()
+    }
+}
 
 /// Which connections a user has.
 ///
-/// A user with one connection and a name of 8 bytes costs 96 bytes: 32 here, 32 for the name with the allocator's
-/// share, 8 on average in the hash table, 24 for the connection; a client id is another 8. A table that has just
-/// doubled has untouched room for as much again.
+/// A user with one connection and a name of 8 to 15 bytes costs 60 bytes: 16 here, 16 for the name, 8 in the hash
+/// table, 20 for the connection; a client id is another 8.
 #[derive(Debug)]
 pub struct UserIndex {
     seed: HashSeed,
-    users: Slab<User>,
+    /// By number. Numbers that nobody has now are chained through `oldest`, from `vacant` on.
+    users: Vec<User>,
+    vacant: u32,
+    names: Names,
     /// Numbers of `users`, by key.
-    by_key: HashTable<u32>,
+    by_key: Chains,
     /// By connection index.
     seats: Vec<Seat>,
     /// The newest connection that joined with a client id.
-    by_client: HashTable<ConnectionIndex>,
+    by_client: Chains,
     evictions: Evictions,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct User {
-    name: Box<str>,
+    name: NameId,
     oldest: ConnectionIndex,
     newest: ConnectionIndex,
-    /// How many connections; at least one.
-    len: u32,
-    is_anonymous: bool,
+    /// How many connections, at least one; and the bit `IS_ANONYMOUS`.
+    len_and_kind: u32,
 }
 
-const _: () = assert!(size_of::<Option<User>>() == 32);
+const _: () = assert!(size_of::<User>() == 16);
+
+const IS_ANONYMOUS: u32 = 1 << 31;
 
 /// A connection's place among those of its user.
 #[derive(Clone, Copy, Debug)]
@@ -85,14 +102,10 @@ struct Seat {
     newer: ConnectionIndex,
 }
 
-const _: () = assert!(size_of::<Seat>() == 24);
+const _: () = assert!(size_of::<Seat>() == 20);
 
 /// No user, no connection: the end of a chain. Indexes stay below it.
 const NONE: u32 = u32::MAX;
-
-/// A hash table that grows looks at every name again: at a million users that would hold up a shard for 0.3 s, so the
-/// room is taken at the start (10 MB here, of which a fifth is touched).
-const ROOM_MAX: usize = 1 << 20;
 
 const VACANT: Seat = Seat { client: None, user: NONE, older: NONE, newer: NONE };
 
@@ -106,17 +119,18 @@ pub struct Departure {
 }
 
 impl UserIndex {
-    /// An empty index with room for `connections_expected` (more is fine), which remembers at most `evictions_max`
-    /// evictions (about 100 bytes each).
+    /// An empty index with room for the connections below `room` (more is fine), which remembers at most
+    /// `evictions_max` evictions (about 100 bytes each).
     #[must_use]
-    pub fn new(seed: HashSeed, connections_expected: usize, evictions_max: usize) -> Self {
-        let room = connections_expected.min(ROOM_MAX);
+    pub fn new(seed: HashSeed, room: usize, evictions_max: usize) -> Self {
         Self {
             seed,
-            users: Slab::new(),
-            by_key: HashTable::with_capacity(room),
-            seats: Vec::new(),
-            by_client: HashTable::with_capacity(room),
+            users: Vec::with_capacity(room),
+            vacant: NONE,
+            names: Names::default(),
+            by_key: Chains::with_room(room),
+            seats: Vec::with_capacity(room),
+            by_client: Chains::with_room(room),
             evictions: Evictions::new(evictions_max),
         }
     }
@@ -139,7 +153,7 @@ impl UserIndex {
             _ => self.seats[newest as usize].newer = index,
         }
         self.users[user as usize].newest = index;
-        self.users[user as usize].len += 1;
+        self.users[user as usize].len_and_kind += 1;
         if let Some(client) = client {
             self.remember_client(client, index);
         }
@@ -149,6 +163,7 @@ impl UserIndex {
     pub fn leave(&mut self, index: ConnectionIndex) -> Option<Departure> {
         let seat = std::mem::replace(self.seats.get_mut(index as usize)?, VACANT);
         let user = self.users.get_mut(seat.user as usize)?;
+        user.len_and_kind -= 1;
         match seat.older {
             NONE => user.oldest = seat.newer,
             older => self.seats[older as usize].newer = seat.newer,
@@ -157,12 +172,10 @@ impl UserIndex {
             NONE => user.newest = seat.older,
             newer => self.seats[newer as usize].older = seat.older,
         }
-        user.len -= 1;
-        let (was_last, hash) = (user.len == 0, UserHash::of(self.seed, user.key()));
-        if let Some(client) = seat.client
-            && let Ok(found) = self.by_client.find_entry(client.get(), |&other| other == index)
-        {
-            found.remove();
+        let user = self.users[seat.user as usize];
+        let (was_last, hash) = (user.len() == 0, UserHash::of(self.seed, self.key(user)));
+        if let Some(client) = seat.client {
+            self.by_client.remove(client.bits(), index);
         }
         if was_last {
             self.remove_user(seat.user, hash);
@@ -182,27 +195,27 @@ impl UserIndex {
     /// How many connections a user has.
     #[must_use]
     pub fn len(&self, key: UserKey<'_>) -> usize {
-        self.find(key).map_or(0, |user| user.len as usize)
+        self.find(key).map_or(0, |user| user.len() as usize)
     }
 
     /// How many users have a connection.
     #[must_use]
     pub fn users(&self) -> usize {
-        self.users.len()
+        self.by_key.len()
     }
 
     /// The newest connection that joined as this client of this user, if that one is still here.
     #[must_use]
     pub fn find_client(&self, key: UserKey<'_>, client_id: &str) -> Option<ConnectionIndex> {
         let client = self.client_hash(key, client_id);
-        self.by_client.find(client.get(), |&index| self.seats[index as usize].client == Some(client)).copied()
+        self.by_client.find(client.bits(), |index| self.seats[index as usize].client == Some(client))
     }
 
     /// Whose connection it is; `None` if it has not joined.
     #[must_use]
     pub fn key_of(&self, index: ConnectionIndex) -> Option<UserKey<'_>> {
         let seat = self.seats.get(index as usize)?;
-        self.users.get(seat.user as usize).map(User::key)
+        self.users.get(seat.user as usize).map(|&user| self.key(user))
     }
 
     /// Remembers until `until` that this connection's client was evicted. Nothing is remembered of a connection
@@ -228,90 +241,117 @@ impl UserIndex {
         self.evictions.forget(user);
     }
 
-    fn find(&self, key: UserKey<'_>) -> Option<&User> {
-        let hash = self.seed.hash_of(key);
-        self.by_key
-            .find(hash, |&user| self.users[user as usize].key() == key)
-            .map(|&user| &self.users[user as usize])
+    fn find(&self, key: UserKey<'_>) -> Option<User> {
+        self.find_number(key).map(|number| self.users[number as usize])
+    }
+
+    fn find_number(&self, key: UserKey<'_>) -> Option<u32> {
+        self.by_key.find(self.seed.hash_of(key), |number| self.key(self.users[number as usize]) == key)
+    }
+
+    fn key(&self, user: User) -> UserKey<'_> {
+        user.key(&self.names)
     }
 
     fn user_or_new(&mut self, key: UserKey<'_>) -> u32 {
-        let (users, seed) = (&mut self.users, self.seed);
-        let is_key = |&user: &u32| users[user as usize].key() == key;
-        if let Some(user) = self.by_key.find(seed.hash_of(key), is_key) {
-            return *user;
-        }
-        let number = u32::try_from(users.insert(User::new(key))).unwrap_or(NONE);
-        assert!(number != NONE, "there are fewer users than connections, whose indexes have 32 bits");
+        self.find_number(key).unwrap_or_else(|| self.add_user(key))
+    }
+
+    fn add_user(&mut self, key: UserKey<'_>) -> u32 {
+        let (name, kind) = match key {
+            UserKey::Named(name) => (name, 0),
+            UserKey::Anonymous(client_id) => (client_id, IS_ANONYMOUS),
+        };
+        let user = User { name: self.names.insert(name), oldest: NONE, newest: NONE, len_and_kind: kind };
+        let number = match self.vacant {
+            NONE => {
+                let number = u32::try_from(self.users.len()).unwrap_or(NONE);
+                assert!(number < IS_ANONYMOUS, "there are no more users than connections of a shard");
+                self.users.push(user);
+                number
+            }
+            vacant => {
+                let place = &mut self.users[vacant as usize];
+                self.vacant = std::mem::replace(place, user).oldest;
+                vacant
+            }
+        };
+        let (seed, users, names) = (self.seed, &self.users, &self.names);
         self.by_key
-            .insert_unique(seed.hash_of(key), number, |&user| seed.hash_of(users[user as usize].key()));
+            .insert(seed.hash_of(key), number, |number| seed.hash_of(users[number as usize].key(names)));
         number
     }
 
     fn remove_user(&mut self, number: u32, hash: UserHash) {
-        if let Ok(found) = self.by_key.find_entry(hash.0, |&other| other == number) {
-            found.remove();
-        }
-        self.users.remove(number as usize);
+        self.by_key.remove(hash.0, number);
+        let user = &mut self.users[number as usize];
+        self.names.remove(user.name);
+        *user = User { name: NameId::NOTHING, oldest: self.vacant, newest: NONE, len_and_kind: 0 };
+        self.vacant = number;
     }
 
     fn remember_client(&mut self, client: ClientHash, index: ConnectionIndex) {
         let seats = &self.seats;
-        let is_client = |&other: &ConnectionIndex| seats[other as usize].client == Some(client);
-        let hash = |&other: &ConnectionIndex| seats[other as usize].client.map_or(0, NonZeroU64::get);
-        match self.by_client.entry(client.get(), is_client, hash) {
-            hashbrown::hash_table::Entry::Occupied(mut older) => *older.get_mut() = index,
-            hashbrown::hash_table::Entry::Vacant(vacant) => drop(vacant.insert(index)),
+        let is_client =
+            |other: ConnectionIndex| seats[other as usize].client == Some(client) && other != index;
+        if let Some(older) = self.by_client.find(client.bits(), is_client) {
+            self.by_client.remove(client.bits(), older);
         }
+        self.by_client.insert(client.bits(), index, |index| client_bits(seats, index));
     }
 
     fn client_hash(&self, key: UserKey<'_>, client_id: &str) -> ClientHash {
-        NonZeroU64::new(self.seed.hash_of((key, client_id))).unwrap_or(NonZeroU64::MIN)
+        NonZeroU64::new(self.seed.hash_of((key, client_id))).map_or(ClientHash::MIN, ClientHash)
     }
 
     /// Panics if an invariant is broken. Costs O(connections + users).
     pub fn assert_invariants(&self) {
         let mut chained = 0;
-        for (number, user) in &self.users {
-            assert_eq!(
-                self.find(user.key()).map(|found| &raw const *found),
-                Some(&raw const *user),
-                "by key"
-            );
-            assert!(user.len > 0, "a user without connections");
-            let chain: Vec<_> = self.connections(user.key()).collect();
-            assert_eq!(chain.len(), user.len as usize, "length of the chain of user {number}");
+        for number in self.by_key.iter() {
+            let user = self.users[number as usize];
+            assert_eq!(self.find_number(self.key(user)), Some(number), "by key");
+            assert!(user.len() > 0, "a user without connections");
+            let chain: Vec<_> = self.connections(self.key(user)).collect();
+            assert_eq!(chain.len(), user.len() as usize, "length of the chain of user {number}");
             assert_eq!(chain.last(), Some(&user.newest), "newest of user {number}");
             let mut older = NONE;
             for index in chain {
                 let seat = self.seats[index as usize];
-                assert_eq!((seat.user as usize, seat.older), (number, older), "seat {index}");
+                assert_eq!((seat.user, seat.older), (number, older), "seat {index}");
                 older = index;
             }
-            chained += user.len as usize;
+            chained += user.len() as usize;
         }
         let joined = self.seats.iter().filter(|seat| seat.user != NONE).count();
-        assert_eq!((chained, self.by_key.len()), (joined, self.users.len()), "seats and users");
-        for &index in &self.by_client {
+        assert_eq!(chained, joined, "seats");
+        let vacant =
+            std::iter::successors(Some(self.vacant), |&it| Some(self.users.get(it as usize)?.oldest));
+        let vacant = vacant.take_while(|&number| number != NONE).count();
+        assert_eq!(self.by_key.len() + vacant, self.users.len(), "users");
+        for index in self.by_client.iter() {
             let seat = self.seats[index as usize];
             assert!(seat.user != NONE && seat.client.is_some(), "seat {index} has no client");
         }
+        self.by_key.assert_invariants(|number| self.seed.hash_of(self.key(self.users[number as usize])));
+        self.by_client.assert_invariants(|index| client_bits(&self.seats, index));
         self.evictions.assert_invariants();
     }
 }
 
 impl User {
-    fn new(key: UserKey<'_>) -> Self {
-        let (name, is_anonymous) = match key {
-            UserKey::Named(name) => (name, false),
-            UserKey::Anonymous(client_id) => (client_id, true),
-        };
-        Self { name: name.into(), oldest: NONE, newest: NONE, len: 0, is_anonymous }
+    const fn len(self) -> u32 {
+        self.len_and_kind & !IS_ANONYMOUS
     }
 
-    const fn key(&self) -> UserKey<'_> {
-        if self.is_anonymous { UserKey::Anonymous(&self.name) } else { UserKey::Named(&self.name) }
+    fn key(self, names: &Names) -> UserKey<'_> {
+        let name = names.name(self.name);
+        if self.len_and_kind & IS_ANONYMOUS != 0 { UserKey::Anonymous(name) } else { UserKey::Named(name) }
     }
+}
+
+/// The hash of the client in a seat; 0 if it has none.
+fn client_bits(seats: &[Seat], index: ConnectionIndex) -> u64 {
+    seats[index as usize].client.map_or(0, ClientHash::bits)
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use corecast_core::connection::PeerHash;
 use corecast_core::engine::census::Census as _;
+use corecast_core::hash::HashSeed;
 use corecast_core::settings::Settings;
 use tokio::sync::oneshot;
 
@@ -153,7 +155,7 @@ fn the_metrics_are_those_of_this_moment() {
     let state = hub();
     let running = Running::start(state.clone(), Bounds::default());
     assert!(running.ask(&get("/metrics")).body.contains("\nsse_active_connections 0\n"));
-    state.census.try_enter(LOOPBACK).unwrap();
+    state.census.try_enter(PeerHash::of(HashSeed::new(1), LOOPBACK)).unwrap();
     state.shards[1].publish(|| crate::shard::stats::Snapshot { streams: 1, ..Default::default() });
     let body = running.ask(&get("/metrics")).body;
     assert!(body.contains("\nsse_active_connections 1\n"), "{body}");

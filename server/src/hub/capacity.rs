@@ -84,7 +84,7 @@ fn slots_of_a_shard(connections: u32, shards: u32, nofile: Nofile) -> Result<u32
         let enough = needed.div_ceil(most);
         return Err(StartError::Descriptors { connections, needed, shards, slots: most, have, enough });
     }
-    // Users do not hash evenly, and an empty slot is 8 bytes: each shard may have all of them.
+    // Users do not hash evenly, and a slot that is never taken costs 8 bytes, of the kernel: each shard may have all.
     Ok(needed.min(most) as u32)
 }
 

@@ -122,13 +122,15 @@ fn plant(
         let (random_seed, cache_seed) = (getrandom::u64()?, getrandom::u64()?);
         let keys = parts.keyring.keys();
         let (settings, census, page) = (parts.config.settings(), parts.census.clone(), page.clone());
-        let (shards, drain_over) = (inboxes.len() as u16, parts.config.drain.over);
+        let (shards, slots) = (inboxes.len() as u16, parts.capacity.slots);
+        let drain_over = parts.config.drain.over;
         let (inbox, peers) = (inboxes[number].clone(), inboxes.to_vec());
         let (sequencer, stats) = (sequencer.clone(), stats[number].clone());
         let shard = move |verifier| {
             let options = EngineOptions {
                 shard: id,
                 shards,
+                slots,
                 incarnation,
                 newest,
                 hash_seed,

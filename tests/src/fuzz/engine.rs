@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corecast_core::auth::{Keys, Verifier, mint};
-use corecast_core::connection::ConnectionId;
+use corecast_core::connection::{ConnectionId, PeerHash};
 use corecast_core::engine::census::{Census, Full};
 use corecast_core::engine::output::{Output, PublishAnswer, PublishRequest, Refused, ShardId};
 use corecast_core::engine::parcel::Parcel;
@@ -83,7 +83,7 @@ struct Streams {
 }
 
 impl Census for Streams {
-    fn try_enter(&self, _: IpAddr) -> Result<(), Full> {
+    fn try_enter(&self, _: PeerHash) -> Result<(), Full> {
         if self.count.get() >= self.max {
             return Err(Full::Process);
         }
@@ -91,7 +91,7 @@ impl Census for Streams {
         Ok(())
     }
 
-    fn leave(&self, _: IpAddr) {
+    fn leave(&self, _: PeerHash) {
         self.count.set(self.count.get().checked_sub(1).expect("whoever leaves has entered"));
     }
 }
@@ -203,6 +203,7 @@ impl World {
             let options = EngineOptions {
                 shard: ShardId(number as u16),
                 shards: SHARDS as u16,
+                slots: 0,
                 incarnation: LOG,
                 newest: Position(0),
                 hash_seed: HashSeed::new(7),

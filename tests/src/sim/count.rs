@@ -2,9 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::rc::Rc;
 
+use corecast_core::connection::PeerHash;
 use corecast_core::engine::census::{Census, Full};
 use corecast_core::settings::LimitSettings;
 
@@ -23,7 +23,7 @@ struct Shared {
     per_ip_max: u32,
     /// Whether anybody was refused since it was last looked at.
     was_full: Cell<bool>,
-    addresses: RefCell<BTreeMap<IpAddr, u32>>,
+    addresses: RefCell<BTreeMap<PeerHash, u32>>,
 }
 
 impl Count {
@@ -52,7 +52,7 @@ impl Count {
 }
 
 impl Census for Count {
-    fn try_enter(&self, peer: IpAddr) -> Result<(), Full> {
+    fn try_enter(&self, peer: PeerHash) -> Result<(), Full> {
         let shared = &self.shared;
         let mut addresses = shared.addresses.borrow_mut();
         let of_peer = addresses.entry(peer).or_insert(0);
@@ -68,7 +68,7 @@ impl Census for Count {
         Ok(())
     }
 
-    fn leave(&self, peer: IpAddr) {
+    fn leave(&self, peer: PeerHash) {
         self.shared.streams.set(self.shared.streams.get() - 1);
         let mut addresses = self.shared.addresses.borrow_mut();
         let of_peer = addresses.get_mut(&peer).expect("who leaves has entered");

@@ -90,6 +90,7 @@ impl Hub {
                 let options = EngineOptions {
                     shard: ShardId(number),
                     shards: self.scene.shards,
+                    slots: self.scene.slots,
                     incarnation,
                     newest: Position(0),
                     hash_seed,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{Keys, Verifier, mint};
-use crate::connection::{ConnectionId, ConnectionIndex};
+use crate::connection::{ConnectionId, ConnectionIndex, PeerHash};
 use crate::counters::Counters;
 use crate::engine::census::{Census, Full};
 use crate::engine::output::{Output, PublishAnswer, PublishRequest, ShardId};
@@ -30,6 +30,8 @@ use super::wire::{Answer, Seen, answers_in, stream_in};
 
 /// The log of every harness.
 pub(super) const LOG: Incarnation = Incarnation(0xc0de);
+
+const HASH_SEED: HashSeed = HashSeed::new(7);
 
 /// When every story begins: 2026-11-02 09:00:00 UTC.
 const MORNING: UnixMillis = UnixMillis(1_793_610_000_000);
@@ -99,7 +101,7 @@ pub(super) struct Shard {
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     pub(super) streams: u32,
-    per_ip: HashMap<IpAddr, u32>,
+    per_ip: HashMap<PeerHash, u32>,
     connections_max: u32,
     per_ip_max: u32,
 }
@@ -108,7 +110,7 @@ pub(super) struct Counted {
 struct SharedCounted(Rc<RefCell<Counted>>);
 
 impl Census for SharedCounted {
-    fn try_enter(&self, peer: IpAddr) -> Result<(), Full> {
+    fn try_enter(&self, peer: PeerHash) -> Result<(), Full> {
         let mut counted = self.0.borrow_mut();
         let at_address = counted.per_ip.get(&peer).copied().unwrap_or(0);
         if counted.per_ip_max != 0 && at_address >= counted.per_ip_max {
@@ -122,7 +124,7 @@ impl Census for SharedCounted {
         Ok(())
     }
 
-    fn leave(&self, peer: IpAddr) {
+    fn leave(&self, peer: PeerHash) {
         let mut counted = self.0.borrow_mut();
         counted.streams = counted.streams.checked_sub(1).expect("whoever leaves has entered");
         let at_address = counted.per_ip.get_mut(&peer).expect("whoever leaves has entered");
@@ -196,9 +198,10 @@ impl Harness {
                 EngineOptions {
                     shard: ShardId(number),
                     shards,
+                    slots: 0,
                     incarnation: LOG,
                     newest,
-                    hash_seed: HashSeed::new(7),
+                    hash_seed: HASH_SEED,
                     random_seed: u64::from(number) + 1,
                     verifier: Verifier::new(keys, 64, 1),
                     census: Box::new(census.clone()),
@@ -242,7 +245,7 @@ impl Harness {
 
     /// Streams of other processes' worth: the census is told of them and they never leave.
     pub(super) fn crowd(&self, peer: IpAddr) {
-        self.census.try_enter(peer).unwrap();
+        self.census.try_enter(PeerHash::of(HASH_SEED, peer)).unwrap();
     }
 
     pub(super) fn turns(&self) -> usize {

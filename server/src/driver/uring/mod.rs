@@ -53,7 +53,7 @@ pub struct UringDriver {
     sends: Vec<(ConnectionId, BufferId)>,
     short: Vec<ShortSend>,
     to_close: Vec<ConnectionId>,
-    /// Passed on in this turn: their slots are free once the kernel has been entered.
+    /// Passed on in this turn: to be closed here.
     passed: Vec<ConnectionId>,
     refused_moves: Vec<(ConnectionId, Box<Parcel>)>,
     refused_publishes: Vec<PublishRequest>,
@@ -71,7 +71,7 @@ impl UringDriver {
     pub fn new(shard: Shard, ring: Ring, listener: Listener, capacity: u32, rings: Vec<RingAddress>) -> Self {
         Self {
             acceptor: Acceptor::new(listener, capacity),
-            slots: Slots::default(),
+            slots: Slots::new(capacity),
             arrivals: Arrivals::new(shard.id),
             to_receive: Vec::new(),
             sends: Vec::new(),
@@ -290,14 +290,20 @@ impl UringDriver {
                 if self.shard.engine.is_cut(id) {
                     self.ring.reset_on_close(Slot(id.index));
                 }
-                self.ring.close(Slot(id.index));
             }
         }
-        if self.to_close.is_empty() && self.passed.is_empty() {
+        self.to_close.append(&mut self.passed);
+        if self.to_close.is_empty() {
             return;
         }
+        // The kernel looks for a free slot from the one closed last upwards (`io_file_bitmap_clear`). With the lowest
+        // closed last, none is left behind, and the tables reach no further than there are connections.
+        self.to_close.sort_unstable_by(|a, b| b.cmp(a));
+        for id in &self.to_close {
+            self.ring.close(Slot(id.index));
+        }
         self.ring.flush();
-        for id in self.to_close.drain(..).chain(self.passed.drain(..)) {
+        for id in self.to_close.drain(..) {
             self.slots.release(id);
             self.shard.engine.handle_closed(id);
         }
@@ -319,7 +325,6 @@ impl UringDriver {
                     token::keyed(Operation::Arrive, key),
                     token::pass(to, key),
                 );
-                self.ring.close(Slot(from.index));
                 self.passed.push(from);
             }
             Err(Mail::Arriving { parcel, .. }) => self.refused_moves.push((from, parcel)),

@@ -23,25 +23,51 @@ impl Armed {
 
 const KINDS: [Armed; 2] = [Armed::Readable, Armed::Writable];
 
+/// Generation, polls and whether there is a connection at all, in 4 bytes: there is one for each slot.
 #[derive(Clone, Copy, Debug, Default)]
-struct Entry {
-    generation: u32,
-    armed: u8,
-    occupied: bool,
+struct Entry(u32);
+
+const GENERATION: u32 = ConnectionId::GENERATION_MODULUS - 1;
+const POLLS_SHIFT: u32 = GENERATION.count_ones();
+const OCCUPIED: u32 = 1 << 31;
+
+impl Entry {
+    /// Of a connection that has just come.
+    const fn of(id: ConnectionId) -> Self {
+        Self(OCCUPIED | (id.generation & GENERATION))
+    }
+
+    const fn is_of(self, id: ConnectionId) -> bool {
+        self.0 & (OCCUPIED | GENERATION) == Self::of(id).0
+    }
+
+    const fn is_armed(self, what: Armed) -> bool {
+        self.0 & (what as u32) << POLLS_SHIFT != 0
+    }
+
+    const fn set_armed(&mut self, what: Armed, armed: bool) {
+        let bit = (what as u32) << POLLS_SHIFT;
+        self.0 = if armed { self.0 | bit } else { self.0 & !bit };
+    }
 }
 
-/// A row of 8 bytes for each slot.
-#[derive(Debug, Default)]
+/// A row for each slot, up to the highest that was ever taken.
+#[derive(Debug)]
 pub(super) struct Slots {
     entries: Vec<Entry>,
 }
 
 impl Slots {
+    /// No connections, and room for `capacity` of them.
+    pub(super) fn new(capacity: u32) -> Self {
+        Self { entries: Vec::with_capacity(capacity as usize) }
+    }
+
     /// A connection has come into its slot.
     pub(super) fn occupy(&mut self, id: ConnectionId) {
         let end = self.entries.len().max(id.index as usize + 1);
         self.entries.resize(end, Entry::default());
-        self.entries[id.index as usize] = Entry { generation: id.generation, armed: 0, occupied: true };
+        self.entries[id.index as usize] = Entry::of(id);
     }
 
     /// A connection has left its slot, and every poll on it has been cancelled.
@@ -52,16 +78,14 @@ impl Slots {
     }
 
     pub(super) fn is_present(&self, id: ConnectionId) -> bool {
-        self.entries
-            .get(id.index as usize)
-            .is_some_and(|entry| entry.occupied && entry.generation == id.generation)
+        self.entries.get(id.index as usize).is_some_and(|entry| entry.is_of(id))
     }
 
     /// Marks a poll as armed; `false` if it is already, or the connection has gone.
     pub(super) fn arm(&mut self, id: ConnectionId, what: Armed) -> bool {
         self.present(id).is_some_and(|entry| {
-            let was_armed = entry.armed & what as u8 != 0;
-            entry.armed |= what as u8;
+            let was_armed = entry.is_armed(what);
+            entry.set_armed(what, true);
             !was_armed
         })
     }
@@ -69,19 +93,43 @@ impl Slots {
     /// A poll has ended; `false` if it was of a former owner of the slot.
     pub(super) fn disarm(&mut self, id: ConnectionId, what: Armed) -> bool {
         self.present(id).is_some_and(|entry| {
-            entry.armed &= !(what as u8);
+            entry.set_armed(what, false);
             true
         })
     }
 
     /// The polls that are armed.
     pub(super) fn armed(&self, id: ConnectionId) -> impl Iterator<Item = Armed> + use<> {
-        let armed = if self.is_present(id) { self.entries[id.index as usize].armed } else { 0 };
-        KINDS.into_iter().filter(move |&kind| armed & kind as u8 != 0)
+        let entry = if self.is_present(id) { self.entries[id.index as usize] } else { Entry::default() };
+        KINDS.into_iter().filter(move |&kind| entry.is_armed(kind))
     }
 
     fn present(&mut self, id: ConnectionId) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(id.index as usize)?;
-        (entry.occupied && entry.generation == id.generation).then_some(entry)
+        self.entries.get_mut(id.index as usize).filter(|entry| entry.is_of(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_belong_to_one_connection_of_a_slot() {
+        let mut slots = Slots::new(0);
+        let id = |generation| ConnectionId { index: 3, generation };
+        let (former, last) = (id(GENERATION - 1), id(GENERATION));
+        slots.occupy(former);
+        assert!(slots.arm(former, Armed::Writable) && !slots.arm(former, Armed::Writable));
+        slots.release(former);
+        slots.occupy(last);
+        assert!(!slots.is_present(former) && slots.is_present(last));
+        assert_eq!(slots.armed(last).count(), 0);
+        assert!(!slots.arm(former, Armed::Readable) && !slots.disarm(former, Armed::Readable));
+        for kind in KINDS {
+            assert!(slots.arm(last, kind));
+        }
+        assert!(slots.disarm(last, Armed::Readable));
+        assert_eq!(slots.armed(last).collect::<Vec<_>>(), [Armed::Writable]);
+        assert!(slots.is_present(last) && !slots.is_present(ConnectionId { index: 4, generation: 0 }));
     }
 }
