@@ -45,7 +45,7 @@ const SCENARIOS: [Scenario; 10] = [
     Scenario {
         name: "churn",
         title: "Coming and going",
-        about: "Subscribers connect and leave without pause, each with a token that has to be verified.",
+        about: "1,000 subscribers a second connect and as many leave, each with a token that has to be verified, while events go to all.",
     },
     Scenario {
         name: "storm",

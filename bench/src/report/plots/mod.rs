@@ -78,7 +78,7 @@ const DESIGNS: [Design; 15] = [
     bars("users", "users", "Server CPU per delivery to one user", &[Figure::CpuPerDelivery]),
     bars("hold", "memory", "Memory per idle connection: own, and in grey the kernel's", &MEMORY),
     bars("hold", "idle-cpu", "CPU share of one core with idle connections", &[Figure::CpuShare]),
-    bars("churn", "connects", "Connects per second", &[Figure::ConnectsPerSecond]),
+    bars("hold", "connects", "Connects per second", &[Figure::ConnectsPerSecond]),
     bars("storm", "storm", "Time until everybody is back and has everything", &[Figure::TimeToComplete]),
     Design {
         scenario: "slow",

@@ -125,17 +125,18 @@ fn users() -> Vec<Measurement> {
 fn hold() -> Vec<Measurement> {
     let setting = Setting { connections: 10_000, ..Setting::default() };
     let memory = [
-        ("corecast", 212.0, 0.41),
-        ("durable-streams", 838.0, 0.65),
-        ("axum", 31_900.0, 0.71),
-        ("nchan", 10_300.0, 0.65),
-        ("pushpin", 43_700.0, 5.0),
+        ("corecast", 212.0, 0.41, 36_000.0),
+        ("durable-streams", 838.0, 0.65, 7_900.0),
+        ("axum", 31_900.0, 0.71, 11_900.0),
+        ("nchan", 10_300.0, 0.65, 35_300.0),
+        ("pushpin", 43_700.0, 5.0, 1_300.0),
     ];
-    let all = memory.map(|(target, own, cpu)| {
+    let all = memory.map(|(target, own, cpu, connects)| {
         let figures = [
             (Figure::OwnMemoryPerConnection, own),
             (Figure::KernelMemoryPerConnection, 4_070.0),
             (Figure::CpuShare, cpu),
+            (Figure::ConnectsPerSecond, connects),
         ];
         measured("hold", target, &setting, &figures)
     });
@@ -143,12 +144,10 @@ fn hold() -> Vec<Measurement> {
 }
 
 fn churn() -> Vec<Measurement> {
-    let rates =
-        [("corecast", 36_000.0), ("durable-streams", 7_900.0), ("axum", 11_900.0), ("pushpin", 1_300.0)];
-    rates
-        .map(|(target, rate)| {
-            measured("churn", target, &ten_thousand(), &[(Figure::ConnectsPerSecond, rate)])
-        })
+    let setting = Setting { events_per_second: Some(10.0), ..ten_thousand() };
+    let latencies = [("corecast", 60.0), ("durable-streams", 92.0), ("axum", 106.0)];
+    latencies
+        .map(|(target, millis)| measured("churn", target, &setting, &[(Figure::LatencyP99, millis)]))
         .into()
 }
 
