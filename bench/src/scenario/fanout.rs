@@ -30,14 +30,8 @@ pub(super) fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Resu
     let outstanding = setting.outstanding.unwrap_or(1);
     let mut stage = Stage::open(target, &plan(setting, bench), bench)?;
     stage.connect(0..setting.connections)?;
-<<<<<<< HEAD
-    keep_outstanding(&mut stage, outstanding, bench.effort.warm_up, |_| ())?;
-    let spent =
-        stage.measure(|stage| Ok(keep_outstanding(stage, outstanding, bench.effort.window, |_| ())?))?;
-=======
     keep_outstanding(&mut stage, outstanding, bench.effort.warm_up)?;
     let spent = stage.measure(|stage| Ok(keep_outstanding(stage, outstanding, bench.effort.window)?))?;
->>>>>>> scenarios
     stage.settle()?;
     let mut figures = Figures::new();
     spent.add_deliveries(&mut figures);

@@ -59,12 +59,7 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
     }
     stage.settle()?;
     stage.load.take_latencies();
-<<<<<<< HEAD
-    let spent =
-        stage.measure(|stage| Ok(keep_outstanding(stage, outstanding, bench.effort.window, |_| ())?))?;
-=======
     let spent = stage.measure(|stage| Ok(keep_outstanding(stage, outstanding, bench.effort.window)?))?;
->>>>>>> scenarios
     stage.settle()?;
     let resident_max = stage.running().tree().resident_bytes_max()?;
     let mut figures = Figures::new();
