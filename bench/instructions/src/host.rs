@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corecast_core::auth::{Keys, Verifier, mint};
+use corecast_core::connection::PeerHash;
 use corecast_core::connection::{ConnectionId, ConnectionIndex};
 use corecast_core::engine::census::{Census, Full};
 use corecast_core::engine::output::{BufferId, Output, PublishAnswer, PublishRequest, ShardId};
@@ -54,11 +55,11 @@ pub(crate) struct Host {
 struct Roomy;
 
 impl Census for Roomy {
-    fn try_enter(&self, _: IpAddr) -> Result<(), Full> {
+    fn try_enter(&self, _: PeerHash) -> Result<(), Full> {
         Ok(())
     }
 
-    fn leave(&self, _: IpAddr) {}
+    fn leave(&self, _: PeerHash) {}
 }
 
 impl Host {
@@ -71,6 +72,7 @@ impl Host {
             shards: 1,
             incarnation: LOG,
             newest: Position(0),
+            slots: 0,
             hash_seed: HashSeed::new(7),
             random_seed: 1,
             verifier: Verifier::new(keys, TOKENS_CACHED, 1),

@@ -41,22 +41,22 @@ impl Scenario {
 
 /// All of them, in the order in which they are shown.
 pub(crate) const SCENARIOS: [Scenario; 16] = [
-    row("fan_out_topic", "delivery", fan_out::topic_to_all_streams, 326.6),
-    row("fan_out_all", "delivery", fan_out::all, 331.5),
-    row("fan_out_64_joined", "send of 64 events", fan_out::sixty_four_queued, 4041.5),
-    row("event_to_one_user", "event", fan_out::one_user, 2305.3),
-    row("event_to_nobody", "event", fan_out::nobody, 3621.0),
-    row("idle_turn", "turn", timers::idle_turn, 447.0),
-    row("heartbeat", "heartbeat", timers::heartbeats, 1247.4),
+    row("fan_out_topic", "delivery", fan_out::topic_to_all_streams, 264.8),
+    row("fan_out_all", "delivery", fan_out::all, 259.7),
+    row("fan_out_64_joined", "send of 64 events", fan_out::sixty_four_queued, 2363.2),
+    row("event_to_one_user", "event", fan_out::one_user, 1990.3),
+    row("event_to_nobody", "event", fan_out::nobody, 3552.9),
+    row("idle_turn", "turn", timers::idle_turn, 277.0),
+    row("heartbeat", "heartbeat", timers::heartbeats, 1017.4),
     row("wheel_advance", "advance", timers::wheel_advances, 64.0),
-    row("subscribe_anonymous", "stream", streams::subscribe_anonymous, 20311.5),
-    row("subscribe_known_token", "stream", streams::subscribe_known_token, 26655.8).within(MARGIN_HASHES),
-    row("subscribe_new_token", "stream", streams::subscribe_new_token, 53930.8).within(MARGIN_HASHES),
-    row("resume_50_events", "stream", streams::resume, 35841.4),
-    row("churn", "connection", streams::churn, 27093.5),
-    row("publish_json", "post", requests::publish_json, 22433.7).within(MARGIN_HASHES),
-    row("publish_ndjson", "line", requests::publish_ndjson, 7859.9),
-    row("liveness", "request", requests::liveness, 8272.7),
+    row("subscribe_anonymous", "stream", streams::subscribe_anonymous, 19349.8),
+    row("subscribe_known_token", "stream", streams::subscribe_known_token, 31070.5).within(MARGIN_HASHES),
+    row("subscribe_new_token", "stream", streams::subscribe_new_token, 51006.3).within(MARGIN_HASHES),
+    row("resume_50_events", "stream", streams::resume, 33636.4),
+    row("churn", "connection", streams::churn, 24978.8),
+    row("publish_json", "post", requests::publish_json, 22026.9).within(MARGIN_HASHES),
+    row("publish_ndjson", "line", requests::publish_ndjson, 7761.1),
+    row("liveness", "request", requests::liveness, 7620.9),
 ];
 
 #[cfg(test)]

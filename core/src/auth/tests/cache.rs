@@ -185,3 +185,37 @@ fn other_keys_forget_what_the_old_ones_said() {
     verifier.replace_keys(secret_keys());
     assert_eq!(verifier.verify(&token, NOW).map(drop), Ok(()));
 }
+
+#[test]
+fn each_of_many_publishers_keeps_its_own_grants() {
+    let mut verifier = Verifier::new(secret_keys(), 64, 1);
+    let tokens: Vec<String> = (0..20)
+        .map(|number| {
+            let claims = json!({"exp": NOW_SECS + 60, "corecast": {"publish": [format!("topic-{number}")]}});
+            token(Algorithm::Hs256, &claims)
+        })
+        .collect();
+    // Several times the same, then all in turn: from the short list, and past its end.
+    let order = (0..20).flat_map(|number| [number; 3]).chain(0..20).chain((0..20).rev());
+    for number in order {
+        let authorized = verifier.verify(&tokens[number], NOW).unwrap();
+        assert!(authorized.may_publish_topic(&format!("topic-{number}")), "{number}");
+        assert!(!authorized.may_publish_topic(&format!("topic-{}", number + 1)), "{number}");
+        let late = verifier.verify(&tokens[number], UnixMillis(NOW.0 + 60_000)).map(drop);
+        assert_eq!(late, Err(AuthError::Expired), "{number}");
+    }
+}
+
+#[test]
+fn a_publisher_whose_key_is_gone_is_refused() {
+    let mut verifier = Verifier::new(secret_keys(), 64, 1);
+    let token =
+        token(Algorithm::Hs256, &json!({"exp": NOW_SECS + 60, "corecast": {"publish": ["corecast:all"]}}));
+    for _ in 0..3 {
+        assert!(verifier.verify(&token, NOW).unwrap().may_publish_all());
+    }
+    let mut other = Keys::new();
+    other.add_secret(&[7; 32]).unwrap();
+    verifier.replace_keys(other);
+    assert_eq!(verifier.verify(&token, NOW).map(drop), Err(AuthError::BadSignature));
+}
