@@ -86,7 +86,7 @@ fn settings(extent: Extent, scenario: &str, defaults: &Setting) -> Vec<Setting> 
     };
     match scenario {
         "limit" | "fanout" => {
-            let sizes: &[u32] = extent.pick(&[128, 1024, 4096], &[128], &[128, 4096]);
+            let sizes: &[u32] = extent.pick(&[128, 1024, 4096], &[128], &[4096]);
             let windows: &[u32] = extent.pick(&[1, 4, 16, 64], &[1, 16, 64], &[1, 16]);
             let each = |&bytes: &u32| {
                 windows

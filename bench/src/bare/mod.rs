@@ -52,8 +52,8 @@ pub enum Mode {
 /// Bytes of one send when events are joined: more would count as a slow reader (`NOT_SENT_BYTES_MAX`).
 const JOINED_BYTES_MAX: usize = 16 * 1024;
 
-/// How long a socket may stay full before it is closed.
-const FULL_MAX: Duration = Duration::from_secs(1);
+/// How long a socket may stay full before it is closed: longer than a load on a busy machine is kept from its core.
+const FULL_MAX: Duration = Duration::from_secs(10);
 
 /// Serves until it is killed. Prints `ready SUBSCRIBE_ADDRESS PUBLISH_ADDRESS` once it accepts, and why if it cannot.
 pub fn serve(options: &BareOptions) -> ! {

@@ -27,7 +27,9 @@ pub(super) fn text(results: &Results) -> String {
         out.push('\n');
     }
     out.push_str("Medians of the runs; in brackets, of the limit's.\n\n");
-    for verdict in goals::verdicts(results) {
+    // What was not measured is in the report; here it would bury the one table that somebody asked for.
+    let verdicts = goals::verdicts(results).into_iter();
+    for verdict in verdicts.filter(|verdict| verdict.standing != goals::Standing::NotMeasured) {
         let _ =
             writeln!(out, "{:<12} {}: {}", verdict.standing.words(), verdict.goal, one_line(&verdict.found));
     }

@@ -20,8 +20,12 @@ const PUBLISHER: PublisherId = PublisherId(0);
 /// How long anything that should take no time may take, before it counts as not happening.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Added to that for each connection: pushpin takes 1,300 a second.
-const PATIENCE_PER_CONNECTION: Duration = Duration::from_millis(3);
+/// Added to that for each that connects: pushpin takes 1,300 a second.
+const PATIENCE_PER_CONNECT: Duration = Duration::from_millis(3);
+
+/// Added to that for each connection in other waits: a full window of events takes some 10 µs for each, and 64 may be under
+/// way.
+const PATIENCE_PER_CONNECTION: Duration = Duration::from_millis(1);
 
 /// Data of one event: up to this the padding of an event is made in advance by every scenario.
 pub(super) const EVENT_BYTES_DEFAULT: u32 = 128;
@@ -123,20 +127,20 @@ impl Stage {
             .clone()
             .map(|user| self.running.subscribe_request(&Subscriber { user, last_event_id }))
             .collect();
+        let within = PATIENCE + PATIENCE_PER_CONNECT * subscribers.end.saturating_sub(subscribers.start);
         let mut live = self.load.totals().live;
         let total = self.next;
         self.measure(|stage| {
             for (subscriber, request) in subscribers.zip(requests) {
                 if let Some(connecting_max) = stage.connecting_max {
                     let room = |load: &Load| load.totals().live + connecting_max > live;
-                    stage.wait("live streams", room)?;
+                    stage.load.run_until(within, "live streams", room)?;
                 }
                 stage.load.connect(subscriber, request, next);
                 live += 1;
             }
-            stage.wait("live streams with all that they missed", |load| {
-                load.totals().live >= live && load.delivered_to_all() >= total
-            })
+            let is_complete = |load: &Load| load.totals().live >= live && load.delivered_to_all() >= total;
+            Ok(stage.load.run_until(within, "live streams with all that they missed", is_complete)?)
         })
     }
 
