@@ -49,8 +49,8 @@ pub enum Mode {
     Send,
 }
 
-/// Bytes of one send when events are joined: more would count as a slow reader (`NOT_SENT_BYTES_MAX`).
-const JOINED_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of one send when events are joined, as the hub joins them: what an empty send buffer takes at once.
+const JOINED_BYTES_MAX: usize = 32 * 1024;
 
 /// How long a socket may stay full before it is closed: longer than a load on a busy machine is kept from its core.
 const FULL_MAX: Duration = Duration::from_secs(10);

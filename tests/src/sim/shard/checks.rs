@@ -20,6 +20,9 @@ const HEARTBEATS: [&[u8]; 4] = [
     b"event: corecast.heartbeat\ndata: {}\n\n",
 ];
 
+/// Heartbeats are moved to the beat before, so that many share a wake-up.
+const BEAT: Duration = Duration::from_millis(135);
+
 impl Shard {
     /// Heartbeats come in silence, and silence does not last longer than they allow.
     pub(super) fn check_silence(&self, bytes: &[u8], sent: Instant, was_full: Instant, now: Instant) {
@@ -29,7 +32,7 @@ impl Shard {
             return assert!(!is_heartbeat, "a heartbeat although they are off");
         };
         if is_heartbeat {
-            let least = interval.mul_f64(0.75).saturating_sub(SLACK);
+            let least = interval.mul_f64(0.75).saturating_sub(BEAT + SLACK);
             assert!(silence >= least, "a heartbeat after {silence:?}, allowed are {least:?} of silence");
         }
         let silence = now.since(sent.max(was_full));
