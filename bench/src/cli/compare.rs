@@ -67,8 +67,7 @@ pub(super) fn run(args: CompareArgs) -> anyhow::Result<()> {
         begin.elapsed().as_secs_f64(),
         args.out.display()
     );
-    let failures = session.failures();
-    let ours: Vec<&String> = failures.iter().filter(|failure| is_ours(failure)).collect();
+    let ours = session.our_failures();
     if let Some(first) = ours.first() {
         bail!("{} of {} measurements failed; {first}", ours.len(), session.results.measurements.len());
     }
@@ -80,11 +79,6 @@ fn scenarios(named: Vec<String>) -> Vec<String> {
         return named;
     }
     ALL.iter().map(|scenario| scenario.name.to_owned()).filter(|name| name != "limit").collect()
-}
-
-/// Others may fail: that is a result.
-fn is_ours(failure: &str) -> bool {
-    failure.contains(" on corecast: ") || failure.contains(" on limit")
 }
 
 fn write(results: &Results, path: &Path) -> anyhow::Result<()> {

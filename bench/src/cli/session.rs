@@ -75,6 +75,13 @@ impl Session {
         }
     }
 
+    /// What failed on corecast and the bare loops. Others may fail, for instance by losing whoever falls behind while much is
+    /// published: that is a result.
+    pub(super) fn our_failures(&self) -> Vec<String> {
+        let is_ours = |failure: &String| failure.contains(" on corecast: ") || failure.contains(" on limit");
+        self.failures().into_iter().filter(is_ours).collect()
+    }
+
     /// What failed, as `SCENARIO on TARGET: reason`.
     pub(super) fn failures(&self) -> Vec<String> {
         let failure = |m: &crate::figures::Measurement| match &m.outcome {
