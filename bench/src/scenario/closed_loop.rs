@@ -12,27 +12,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keeps `outstanding` events to all under way for `duration`.
 pub(super) fn keep_outstanding(stage: &mut Stage, outstanding: u32, duration: Duration) -> Result<(), Fault> {
-    let begin = stage.load.now();
-    let mut complete = stage.load.delivered_to_all();
-    let mut progressed = begin;
-    loop {
-        let now = stage.load.now();
-        if now - begin >= duration {
-            return Ok(());
-        }
-        if stage.load.delivered_to_all() != complete {
-            complete = stage.load.delivered_to_all();
-            progressed = now;
-        }
-        if now - progressed > PATIENCE {
-            return Err(stage.too_late("the next event delivered to all", PATIENCE));
-        }
+    let delivered = |stage: &Stage| stage.load.delivered_to_all().into();
+    keep_full(stage, duration, "the next event delivered to all", delivered, |stage| {
         while stage.outstanding() < outstanding {
-            let now_ns = stage.load.now_ns();
-            stage.publish(now_ns);
+            stage.publish_now();
         }
-        stage.load.turn((begin + duration).saturating_duration_since(now).min(Duration::from_millis(100)))?;
-    }
+    })
 }
 
 /// Keeps up to `unanswered` requests without an answer for `duration`; `send` makes one more.
@@ -42,24 +27,39 @@ pub(super) fn keep_unanswered(
     duration: Duration,
     mut send: impl FnMut(&mut Stage),
 ) -> Result<(), Fault> {
+    let answered = |stage: &Stage| stage.load.totals().published;
+    keep_full(stage, duration, "the next answer to a publishing request", answered, |stage| {
+        while stage.unanswered() < unanswered {
+            send(stage);
+        }
+    })
+}
+
+/// Lets the load work for `duration`, and has `fill` make up for what is done. Each `next` has to come in time: then
+/// `done` says something else than before.
+fn keep_full(
+    stage: &mut Stage,
+    duration: Duration,
+    next: &str,
+    done: impl Fn(&Stage) -> u64,
+    mut fill: impl FnMut(&mut Stage),
+) -> Result<(), Fault> {
     let begin = stage.load.now();
-    let mut answered = stage.load.totals().published;
+    let mut done_before = done(stage);
     let mut progressed = begin;
     loop {
         let now = stage.load.now();
         if now - begin >= duration {
             return Ok(());
         }
-        if stage.load.totals().published != answered {
-            answered = stage.load.totals().published;
+        if done(stage) != done_before {
+            done_before = done(stage);
             progressed = now;
         }
         if now - progressed > PATIENCE {
-            return Err(stage.too_late("the next answer to a publishing request", PATIENCE));
+            return Err(stage.too_late(next, PATIENCE));
         }
-        while stage.unanswered() < unanswered {
-            send(stage);
-        }
+        fill(stage);
         stage.load.turn((begin + duration).saturating_duration_since(now).min(Duration::from_millis(100)))?;
     }
 }

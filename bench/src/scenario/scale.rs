@@ -88,8 +88,7 @@ fn connect_in_steps(stage: &mut Stage, connections: u32, figures: &mut Figures) 
 fn whole_events(stage: &mut Stage, window: Duration) -> Result<(), Stop> {
     let begin = stage.load.now();
     loop {
-        let now_ns = stage.load.now_ns();
-        stage.publish(now_ns);
+        stage.publish_now();
         stage.settle()?;
         if stage.load.now() - begin >= window {
             return Ok(());

@@ -157,6 +157,12 @@ impl Stage {
         self.publish_mark(Audience::All, mark);
     }
 
+    /// Publishes the next event to all, which is meant to be sent now.
+    pub(super) fn publish_now(&mut self) {
+        let now_ns = self.load.now_ns();
+        self.publish(now_ns);
+    }
+
     /// Publishes one event; the caller numbers those to users.
     pub(super) fn publish_mark(&mut self, to: Audience, mark: Mark) {
         self.data.clear();

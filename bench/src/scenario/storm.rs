@@ -44,7 +44,7 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
     stage.load.remember_ids(WITNESS);
     stage.connect(0..setting.connections)?;
     for _ in 0..SEEN_EVENTS {
-        publish_now(&mut stage);
+        stage.publish_now();
     }
     stage.settle()?;
     let seen = stage.next();
@@ -53,12 +53,12 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
         stage.load.drop_subscriber(subscriber);
     }
     for _ in 0..if resumes { MISSED_EVENTS } else { 0 } {
-        publish_now(&mut stage);
+        stage.publish_now();
     }
     stage.wait_answered()?;
     let spent = stage.connect_again(0..setting.connections, last_event_id.as_deref(), seen)?;
     // Whoever is complete is to receive live, too.
-    publish_now(&mut stage);
+    stage.publish_now();
     stage.settle()?;
     let mut figures = Figures::new();
     figures.insert(Figure::TimeToComplete, spent.wall.as_secs_f64() * 1e3);
@@ -73,11 +73,6 @@ fn resumes(setting: &Setting) -> Result<bool, Stop> {
         Some("live") => Ok(false),
         Some(other) => Err(Stop::Failed(format!("mode = {other} is not known; there are resume and live"))),
     }
-}
-
-fn publish_now(stage: &mut Stage) {
-    let now_ns = stage.load.now_ns();
-    stage.publish(now_ns);
 }
 
 fn last_event_id(stage: &Stage) -> Result<String, Stop> {
