@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::frame::Frame;
 use crate::id::{EventId, Position};
+use crate::idempotency::EventKey;
 use crate::time::UnixMillis;
 
 /// Whom an event is for.
@@ -48,6 +49,8 @@ pub struct SequencedEvent {
     pub id: EventId,
     /// The publisher's own id.
     pub publisher_id: Option<Box<str>>,
+    /// Under which its publisher may repeat it. Only kept events have one.
+    pub key: Option<EventKey>,
     /// Whom it is for.
     pub audience: Audience,
     /// Only for subscribers whose token grants it.

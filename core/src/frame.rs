@@ -53,6 +53,21 @@ impl Frame {
         Self { chunk: Bytes::from_owner(chunk), block_start }
     }
 
+    /// A frame from its chunk, as a log gives it back; `None` if these bytes are no chunk around a whole block.
+    #[must_use]
+    pub fn decode(chunk: Bytes) -> Option<Self> {
+        let digits = chunk.iter().take(SIZE_LINE_BYTES_MAX).position(|&byte| byte == b'\r')?;
+        let size = std::str::from_utf8(&chunk[..digits]).ok()?;
+        let is_hex = size.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let block_len = usize::from_str_radix(size, 16).ok().filter(|_| is_hex)?;
+        let block_start = digits + CRLF.len();
+        let is_chunk = chunk.len() == block_start.checked_add(block_len)?.checked_add(CRLF.len())?
+            && chunk[digits..].starts_with(CRLF)
+            && chunk.ends_with(b"\n\n\r\n");
+        let block_start = u8::try_from(block_start).ok()?;
+        is_chunk.then_some(Self { chunk, block_start })
+    }
+
     /// The bytes for a stream with this framing; no copy.
     #[must_use]
     pub fn bytes(&self, framing: Framing) -> &[u8] {

@@ -15,12 +15,14 @@ pub mod time;
 pub mod event;
 pub mod frame;
 pub mod id;
+pub mod idempotency;
 pub mod selector;
 
 pub mod auth;
 pub mod http;
 
 pub mod history;
+pub mod replay;
 pub mod timer_wheel;
 pub mod topics;
 pub mod users;

@@ -19,6 +19,10 @@ pub const SELECTOR_VARIABLES_MAX: usize = 32;
 /// of their loops, so a client that changes shards is at most an inbox ahead; what is further is not this log's.
 pub const RESUME_AHEAD_MAX: u64 = 1 << 16;
 
+/// Streams of one shard that ask the log at the same time where they go on. Each costs the log one look into a table;
+/// more of them wait in the shard.
+pub const SEEKS_MAX: usize = 64;
+
 /// Selectors of one subscriber: each costs one list membership.
 pub const SELECTORS_MAX: usize = 256;
 

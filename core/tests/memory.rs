@@ -42,6 +42,7 @@ fn engine(slots: u32, tokens_cached: usize) -> Engine {
         slots,
         incarnation: Incarnation(1),
         newest: Position(0),
+        replays: false,
         hash_seed: HashSeed::new(7),
         random_seed: 1,
         verifier: Verifier::new(keys, tokens_cached, 1),

@@ -72,6 +72,7 @@ impl Host {
             shards: 1,
             incarnation: LOG,
             newest: Position(0),
+            replays: false,
             slots: 0,
             hash_seed: HashSeed::new(7),
             random_seed: 1,
@@ -148,6 +149,9 @@ impl Host {
                 Output::Receive(_) | Output::WatchHangup(_) | Output::AwaitWritable(_) => {}
                 Output::Close(id) => self.closing.push(id),
                 Output::Publish(request) => self.publishes.push(*request),
+                Output::Seek { .. } | Output::ReadPage(_) => {
+                    unreachable!("this log has no more than history")
+                }
                 Output::Move { .. } => unreachable!("a hub of one shard has no other home"),
             }
         }
@@ -192,7 +196,7 @@ impl Host {
 
     /// The sequencer answers everything that waits for it. The events themselves are lost.
     pub(crate) fn answer_publishes(&mut self) {
-        for PublishRequest { from, events } in std::mem::take(&mut self.publishes) {
+        for PublishRequest { from, events, .. } in std::mem::take(&mut self.publishes) {
             let results =
                 events.into_iter().map(|event| event.map(|_| "0000000000000abc-17".into())).collect();
             self.turn(|engine| engine.handle_published(PublishAnswer { to: from, results }));
@@ -219,6 +223,7 @@ impl Host {
             position: self.newest,
             id,
             publisher_id: None,
+            key: None,
             audience: event.audience,
             private: false,
             expires: None,

@@ -32,6 +32,7 @@ mod feed;
 mod hot;
 mod outgoing;
 mod queues;
+mod replay;
 mod turn;
 mod window;
 
@@ -94,6 +95,8 @@ pub struct EngineOptions {
     pub random_seed: u64,
     /// Checks tokens.
     pub verifier: Verifier,
+    /// Whether the log can be asked for what the shard's history no longer has (`Output::Seek`, `Output::ReadPage`).
+    pub replays: bool,
     /// Counts streams over all shards.
     pub census: Box<dyn Census>,
     /// What `/` answers with, if anything: an HTML page.

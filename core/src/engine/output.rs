@@ -3,6 +3,8 @@
 use crate::connection::ConnectionId;
 use crate::event::Event;
 use crate::http::{Status, response};
+use crate::id::Position;
+use crate::idempotency::IdempotencyKey;
 
 use super::parcel::Parcel;
 
@@ -44,6 +46,15 @@ pub enum Output {
     },
     /// Give this to the sequencer; or report `handle_publish_refused`.
     Publish(Box<PublishRequest>),
+    /// Ask the log where the stream of this connection goes on; report `handle_sought`.
+    Seek {
+        /// For whom.
+        from: ConnectionId,
+        /// What its client has seen last.
+        last_event_id: Box<str>,
+    },
+    /// Read the page of the log with this position, and report `handle_page`. There is one under way at most.
+    ReadPage(Position),
     /// Close the socket, with a reset if [`super::Engine::is_cut`], forget every operation on it, then report
     /// `handle_closed`. Nothing else follows for it.
     Close(ConnectionId),
@@ -54,6 +65,8 @@ pub enum Output {
 pub struct PublishRequest {
     /// Who waits for the answer.
     pub from: PublisherId,
+    /// Under which the publisher may repeat the request.
+    pub key: Option<IdempotencyKey>,
     /// In the order of the request: lines that are no events keep their place.
     pub events: Vec<Result<Event, Refused>>,
 }

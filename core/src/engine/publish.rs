@@ -90,7 +90,7 @@ impl Engine {
         }
         self.wheel.disarm(index);
         let from = PublisherId { shard: self.shard, connection: self.id_of(index) };
-        self.outputs.push_back(Output::Publish(Box::new(PublishRequest { from, events })));
+        self.outputs.push_back(Output::Publish(Box::new(PublishRequest { from, key: None, events })));
     }
 
     /// The sequencer has no room for the request.

@@ -160,3 +160,18 @@ fn an_unplaced_event_is_weighed_with_the_longest_id_it_can_get() {
     let named = Event { id: Some("x7".into()), ..event("a") };
     assert_eq!(block_len_max(&named), block(&named, "x7").len());
 }
+
+#[test]
+fn a_frame_comes_back_from_its_chunk_and_from_nothing_else() {
+    let frame = Frame::encode(&event("one\ntwo"), "x7");
+    let chunk = frame.shared(Framing::Chunked);
+    assert_eq!(Frame::decode(chunk.clone()), Some(frame));
+    for len in 0..chunk.len() {
+        assert_eq!(Frame::decode(chunk.slice(..len)), None, "{len} bytes of {}", chunk.len());
+    }
+    for wrong in
+        ["", "\r\n", "2\r\n\n\n\r\n0", "+2\r\n\n\n\r\n", "3\r\n\n\n\r\n", "ffffffffffffffff\r\n\n\n\r\n"]
+    {
+        assert_eq!(Frame::decode(Bytes::from_static(wrong.as_bytes())), None, "{wrong:?}");
+    }
+}

@@ -34,6 +34,7 @@ fn event(position: u64, audience: Audience, publisher_id: Option<&str>, data_byt
         position: Position(position),
         id,
         publisher_id: publisher_id.map(Into::into),
+        key: None,
         audience,
         private: event.private,
         expires: None,

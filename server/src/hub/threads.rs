@@ -133,6 +133,7 @@ fn plant(
                 slots,
                 incarnation,
                 newest,
+                replays: false,
                 hash_seed,
                 random_seed,
                 verifier,
@@ -140,7 +141,7 @@ fn plant(
                 page,
             };
             let engine = Engine::new(settings, options);
-            Shard { id, engine, clock, inbox, peers, sequencer, stats, drain_over }
+            Shard { id, engine, clock, inbox, peers, sequencer, replay: None, stats, drain_over }
         };
         seeds.push(Seed {
             id,

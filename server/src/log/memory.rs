@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use corecast_core::event::SharedEvent;
 use corecast_core::frame::Framing;
 use corecast_core::id::{Incarnation, Position};
+use corecast_core::idempotency::EventKey;
 use corecast_core::settings::HistorySettings;
 use corecast_core::time::UnixMillis;
 
@@ -21,6 +22,7 @@ pub struct MemoryLog {
     events: VecDeque<SharedEvent>,
     bytes: usize,
     by_publisher_id: HashMap<Box<str>, Position>,
+    by_key: HashMap<EventKey, Position>,
 }
 
 impl MemoryLog {
@@ -34,6 +36,7 @@ impl MemoryLog {
             events: VecDeque::new(),
             bytes: 0,
             by_publisher_id: HashMap::new(),
+            by_key: HashMap::new(),
         }
     }
 
@@ -42,6 +45,9 @@ impl MemoryLog {
         self.bytes += event.frame.bytes(Framing::Chunked).len();
         if let Some(id) = &event.publisher_id {
             self.by_publisher_id.insert(id.clone(), event.position);
+        }
+        if let Some(key) = event.key {
+            self.by_key.insert(key, event.position);
         }
         self.events.push_back(event.clone());
     }
@@ -57,6 +63,9 @@ impl MemoryLog {
             self.bytes -= oldest.frame.bytes(Framing::Chunked).len();
             if let Some(id) = &oldest.publisher_id {
                 self.by_publisher_id.remove(id);
+            }
+            if let Some(key) = &oldest.key {
+                self.by_key.remove(key);
             }
             self.events.pop_front();
         }
@@ -76,13 +85,15 @@ impl Log for MemoryLog {
         self.by_publisher_id.get(publisher_id).copied()
     }
 
-    fn append(&mut self, events: &[SharedEvent]) -> Result<(), LogError> {
+    fn find_key(&self, key: &EventKey) -> Option<Position> {
+        self.by_key.get(key).copied()
+    }
+
+    fn append(&mut self, events: &[SharedEvent], now: UnixMillis) -> Result<(), LogError> {
         for event in events {
             self.keep(event);
         }
-        if let Some(last) = events.last() {
-            self.trim(last.sequenced);
-        }
+        self.trim(now);
         Ok(())
     }
 }

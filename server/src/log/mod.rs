@@ -3,12 +3,16 @@
 //! The sequencer appends and only then hands events out; what `append` has accepted is what `newest` tells after a
 //! restart. Not here: replay to connections (each shard's history is the last part of the log).
 
+pub mod file;
 mod memory;
+pub mod replay;
 
 pub use memory::MemoryLog;
 
 use corecast_core::event::SharedEvent;
 use corecast_core::id::{Incarnation, Position};
+use corecast_core::idempotency::EventKey;
+use corecast_core::time::UnixMillis;
 
 /// A log, written by the sequencer alone.
 pub trait Log: Send {
@@ -21,12 +25,15 @@ pub trait Log: Send {
     /// The kept event that a publisher gave this id, if it is still within retention.
     fn find(&self, publisher_id: &str) -> Option<Position>;
 
-    /// Keeps `events`, which follow `newest` without a hole. When this returns `Ok` they are safe by this log's
+    /// The kept event that was published under this key, if it is still within retention.
+    fn find_key(&self, key: &EventKey) -> Option<Position>;
+
+    /// Keeps `events`, which follow `newest` without a hole, and lets go of what is over the limits at `now`. When this returns `Ok` they are safe by this log's
     /// measure, and may be shown.
     ///
     /// # Errors
     /// Nothing of `events` is kept, and publishers are told so.
-    fn append(&mut self, events: &[SharedEvent]) -> Result<(), LogError>;
+    fn append(&mut self, events: &[SharedEvent], now: UnixMillis) -> Result<(), LogError>;
 }
 
 /// Why events could not be kept.

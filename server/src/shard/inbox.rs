@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use corecast_core::auth::Keys;
+use corecast_core::connection::ConnectionId;
 use corecast_core::engine::output::PublishAnswer;
 use corecast_core::engine::parcel::Parcel;
 use corecast_core::event::SharedEvent;
+use corecast_core::replay::{PageRead, Sought};
 use corecast_ring::Wake;
 use crossbeam_queue::ArrayQueue;
 
@@ -46,6 +48,15 @@ pub enum Mail {
         /// The key that was announced.
         key: u64,
     },
+    /// Where the stream of this connection goes on, as the log knows it.
+    Sought {
+        /// Who asked.
+        connection: ConnectionId,
+        /// What the log said.
+        sought: Sought,
+    },
+    /// The page of the log that the shard asked for.
+    Page(PageRead),
     /// Tokens are verified with these keys from now on.
     Keys(Box<Keys>),
     /// The hub stops: requests that have begun are finished.

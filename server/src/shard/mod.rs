@@ -9,13 +9,18 @@ pub mod stats;
 
 use std::time::Duration;
 
+use corecast_core::connection::ConnectionId;
 use corecast_core::engine::Engine;
 use corecast_core::engine::output::ShardId;
+use corecast_core::id::Position;
+use corecast_core::replay::{PageRead, Sought};
+use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::log::replay::ReplayRequest;
 use crate::sequencer::SequencerQueue;
 
-use inbox::Inbox;
+use inbox::{Inbox, Mail};
 use stats::Stats;
 
 /// Events taken into one turn: a window's worth. More would only wait in the engine.
@@ -35,6 +40,8 @@ pub struct Shard {
     pub peers: Vec<Inbox>,
     /// Where it hands in what is published.
     pub sequencer: SequencerQueue,
+    /// Where it asks for what its history no longer has, if the log can be read.
+    pub replay: Option<mpsc::Sender<ReplayRequest>>,
     /// Where it shows what it counts.
     pub stats: Stats,
     /// The window over which clients of a stopping hub are asked to come back.
@@ -42,6 +49,26 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// Asks the log where a stream goes on.
+    pub fn seek(&self, connection: ConnectionId, last_event_id: Box<str>) {
+        let request = ReplayRequest::Seek { shard: self.id, connection, last_event_id };
+        self.ask(request, Mail::Sought { connection, sought: Sought::Unknown });
+    }
+
+    /// Asks the log for the page with the event at this position.
+    pub fn read_page(&self, at: Position) {
+        self.ask(ReplayRequest::Page { shard: self.id, at }, Mail::Page(PageRead::Failed { at }));
+    }
+
+    /// The queue has room for all that an engine asks. If its reader has ended, the shard answers itself, by mail since
+    /// the engine must not be told in the middle of what it is asking for.
+    fn ask(&self, request: ReplayRequest, otherwise: Mail) {
+        let asked = self.replay.as_ref().is_some_and(|replay| replay.try_send(request).is_ok());
+        if !asked && self.inbox.try_send(otherwise).is_err() {
+            tracing::warn!(shard = self.id.0, "a stream waits for a log that is gone");
+        }
+    }
+
     /// Gives the engine the events that have arrived, as many as it wants.
     pub fn take_events(&mut self) {
         for _ in 0..EVENTS_A_TURN {

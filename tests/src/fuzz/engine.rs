@@ -206,6 +206,7 @@ impl World {
                 slots: 0,
                 incarnation: LOG,
                 newest: Position(0),
+                replays: false,
                 hash_seed: HashSeed::new(7),
                 random_seed: number as u64,
                 verifier: Verifier::new(keys, 16, 1),
@@ -392,6 +393,7 @@ impl World {
             position: self.newest,
             id,
             publisher_id: event.id,
+            key: None,
             audience: event.audience,
             private: event.private,
             expires,
@@ -478,6 +480,9 @@ impl World {
                     assert!(!socket.receiving && socket.id == from, "nothing is received from who moves");
                     self.shards[shard].closed.push(from);
                     self.shards[home].arrivals.push((socket, parcel));
+                }
+                Output::Seek { .. } | Output::ReadPage(_) => {
+                    unreachable!("this log has no more than history")
                 }
                 Output::Publish(request) => self.waiting.push_back(*request),
                 Output::Close(id) => {

@@ -93,6 +93,7 @@ impl Hub {
                     slots: self.scene.slots,
                     incarnation,
                     newest: Position(0),
+                    replays: false,
                     hash_seed,
                     random_seed,
                     verifier: Verifier::new(keys, 64, random_seed),

@@ -100,7 +100,7 @@ impl Sequencer {
         let count = self.requests.len().min(BATCH_REQUESTS_MAX);
         let mut newest = self.newest;
         for request in self.requests.drain(..count).collect::<Vec<_>>() {
-            let PublishRequest { from, events } = *request;
+            let PublishRequest { from, events, .. } = *request;
             let results = events
                 .into_iter()
                 .map(|event| Ok(self.place(event?, &mut newest, now, &mut batch.placed)))
@@ -149,6 +149,7 @@ impl Sequencer {
             position: *newest,
             id,
             publisher_id: event.id.clone(),
+            key: None,
             audience: event.audience.clone(),
             private: event.private,
             expires: event.ttl.map(|ttl| UnixMillis(now.0.saturating_add(ttl.as_millis() as u64))),

@@ -201,6 +201,7 @@ impl Harness {
                     slots: 0,
                     incarnation: LOG,
                     newest,
+                    replays: false,
                     hash_seed: HASH_SEED,
                     random_seed: u64::from(number) + 1,
                     verifier: Verifier::new(keys, 64, 1),
@@ -480,6 +481,7 @@ impl Harness {
             position: self.newest,
             id,
             publisher_id: event.id,
+            key: None,
             audience: event.audience,
             private: event.private,
             expires: event.ttl.map(|ttl| UnixMillis(self.now.unix.0 + ttl.as_millis() as u64)),
@@ -493,7 +495,7 @@ impl Harness {
         if self.mood == SequencerMood::Hesitates {
             return;
         }
-        while let Some(PublishRequest { from, events }) = self.waiting.pop_front() {
+        while let Some(PublishRequest { from, events, .. }) = self.waiting.pop_front() {
             let cannot_keep = self.mood == SequencerMood::CannotKeep;
             let results = events
                 .into_iter()
@@ -724,6 +726,7 @@ impl Harness {
                 assert!(!socket.receiving, "nothing is received from a connection that moves");
                 socket.at = None;
             }
+            Output::Seek { .. } | Output::ReadPage(_) => unreachable!("this log has no more than history"),
             Output::Publish(request) => match self.mood {
                 SequencerMood::Full => self.shards[shard].refused_publishes.push_back(*request),
                 SequencerMood::Works | SequencerMood::Hesitates | SequencerMood::CannotKeep => {

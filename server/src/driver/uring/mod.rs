@@ -179,6 +179,8 @@ impl UringDriver {
                     }
                 }
                 Mail::NotArriving { key } => self.arrivals.forget(key),
+                Mail::Sought { connection, sought } => self.shard.engine.handle_sought(connection, sought),
+                Mail::Page(read) => self.shard.engine.handle_page(read),
                 Mail::Keys(keys) => self.shard.engine.replace_keys(*keys),
                 Mail::Drain => {
                     self.acceptor.stop(&mut self.ring);
@@ -238,6 +240,8 @@ impl UringDriver {
                 Output::AwaitWritable(id) => self.arm(id, Armed::Writable),
                 Output::Close(id) => self.to_close.push(id),
                 Output::Move { from, to, parcel } => self.pass(from, to, parcel),
+                Output::Seek { from, last_event_id } => self.shard.seek(from, last_event_id),
+                Output::ReadPage(at) => self.shard.read_page(at),
                 Output::Publish(request) => {
                     if let Err(request) = self.shard.sequencer.try_send(request) {
                         self.refused_publishes.push(*request);

@@ -182,6 +182,7 @@ impl Shard {
                 let wire = self.open_seat(from).wire;
                 posts.push(Post::Move { shard: self.number, id: from, to: to.0.into(), wire, parcel });
             }
+            Output::Seek { .. } | Output::ReadPage(_) => unreachable!("this log has no more than history"),
             Output::Publish(request) => posts.push(Post::Publish(self.number, request)),
             Output::Close(id) => {
                 let seat = self.open_seat(id);

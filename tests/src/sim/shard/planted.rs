@@ -67,6 +67,7 @@ fn with_frame_of(place: &SharedEvent, shown: &SharedEvent) -> SharedEvent {
         position: place.position,
         id: place.id,
         publisher_id: place.publisher_id.clone(),
+        key: None,
         audience: place.audience.clone(),
         private: place.private,
         expires: place.expires,

@@ -2,20 +2,21 @@
 //! every shard and answers its publisher.
 //!
 //! One order for all events means that one `Last-Event-ID` resumes any mix of topics.
+//! Here are the thread and its queue; what is done with a batch is in `writer`.
 //! Not here: what is an acceptable event, and who may publish it (the shard has checked that).
+
+mod writer;
+
+pub use writer::{Writer, Written};
 
 use std::sync::Arc;
 use std::thread::Thread;
 
-use corecast_core::engine::output::{PublishAnswer, PublishRequest, Refused};
-use corecast_core::event::{Event, SequencedEvent, SharedEvent};
-use corecast_core::frame::Frame;
-use corecast_core::id::{EventId, Position};
-use corecast_core::time::UnixMillis;
+use corecast_core::engine::output::PublishRequest;
 use crossbeam_queue::ArrayQueue;
 
 use crate::clock;
-use crate::log::Log;
+use crate::log::{Log, LogError};
 use crate::shard::bell::Bell;
 use crate::shard::inbox::{Inbox, Mail, hand_in};
 
@@ -23,9 +24,13 @@ use crate::shard::inbox::{Inbox, Mail, hand_in};
 /// events of their requests, each at most `limits.event_bytes`.
 pub const REQUESTS_MAX: usize = 4096;
 
-/// Requests that are kept by one append: enough that a log which syncs is shared by many, few enough that the first
+/// Requests that are kept by one append: enough that one sync of a log is shared by many, few enough that the first
 /// does not wait for long.
-const BATCH_REQUESTS_MAX: usize = 256;
+const BATCH_REQUESTS_MAX: usize = 1024;
+
+/// Bytes of data that are kept by one append, after which no further request is taken into it: what a disk writes in
+/// some milliseconds.
+const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Where shards hand in what is published. All clones are the same queue.
 #[derive(Clone)]
@@ -103,25 +108,17 @@ impl SequencerQueue {
 /// See the module.
 pub struct Sequencer<L> {
     queue: SequencerQueue,
-    log: L,
+    writer: Writer<L>,
     shards: Vec<Inbox>,
-    /// Ephemeral events so far: the last part of their ids.
-    ephemerals: u64,
-}
-
-/// What is made of one batch of requests.
-#[derive(Default)]
-struct Batch {
-    /// For every shard, in order; kept and ephemeral ones.
-    events: Vec<SharedEvent>,
-    answers: Vec<PublishAnswer>,
+    /// Whether the last append failed: said once, and once more when it works again.
+    is_failing: bool,
 }
 
 impl<L: Log> Sequencer<L> {
     /// A sequencer that has not begun.
     #[must_use]
     pub fn new(queue: SequencerQueue, log: L, shards: Vec<Inbox>) -> Self {
-        Self { queue, log, shards, ephemerals: 0 }
+        Self { queue, writer: Writer::new(log), shards, is_failing: false }
     }
 
     /// Works until the queue is stopped and empty. The calling thread is the sequencer's from here on.
@@ -142,91 +139,49 @@ impl<L: Log> Sequencer<L> {
 
     /// Takes what waits, up to a batch. Whether there was anything.
     fn turn(&mut self) -> bool {
-        let queue = self.queue.clone();
-        let requests = std::iter::from_fn(|| queue.shared.requests.pop()).take(BATCH_REQUESTS_MAX);
-        let mut batch = Batch::default();
-        let now = clock::unix_now();
-        let mut newest = self.log.newest();
-        for request in requests {
-            let PublishRequest { from, events } = *request;
-            let results = events
-                .into_iter()
-                .map(|event| Ok(self.place(event?, &mut newest, now, &mut batch.events)))
-                .collect();
-            batch.answers.push(PublishAnswer { to: from, results });
-        }
-        if batch.answers.is_empty() {
+        let requests = self.next_batch();
+        if requests.is_empty() {
             return false;
         }
-        self.keep_and_hand_out(batch);
+        let written = self.writer.write(requests, clock::unix_now());
+        self.report(written.error.as_ref());
+        self.hand_out(written);
         true
     }
 
-    /// Gives an event its place behind `newest` and encodes it. A publisher's id that is kept already is answered
-    /// as it was the first time, and nothing is kept twice.
-    fn place(
-        &mut self,
-        event: Event,
-        newest: &mut Position,
-        now: UnixMillis,
-        batch: &mut Vec<SharedEvent>,
-    ) -> Box<str> {
-        if let Some(id) = &event.id
-            && (self.log.find(id).is_some()
-                || batch.iter().any(|placed| placed.publisher_id.as_ref() == Some(id)))
+    #[expect(clippy::vec_box, reason = "requests travel boxed")]
+    fn next_batch(&self) -> Vec<Box<PublishRequest>> {
+        let (mut requests, mut bytes) = (Vec::new(), 0);
+        while requests.len() < BATCH_REQUESTS_MAX
+            && bytes < BATCH_BYTES_MAX
+            && let Some(request) = self.queue.shared.requests.pop()
         {
-            return id.clone();
+            bytes += request.events.iter().flatten().map(|event| event.data.len()).sum::<usize>();
+            requests.push(request);
         }
-        let incarnation = self.log.incarnation();
-        let id = if event.ephemeral {
-            self.ephemerals += 1;
-            EventId { incarnation, position: *newest, ephemeral: Some(self.ephemerals) }
-        } else {
-            *newest = newest.next();
-            EventId::kept(incarnation, *newest)
-        };
-        let wire_id: Box<str> = event.id.clone().unwrap_or_else(|| id.to_string().into());
-        let frame = Frame::encode(&event, &wire_id);
-        batch.push(Arc::new(SequencedEvent {
-            position: *newest,
-            id,
-            publisher_id: event.id,
-            audience: event.audience,
-            private: event.private,
-            expires: event.ttl.map(|ttl| UnixMillis(now.0.saturating_add(ttl.as_millis() as u64))),
-            ephemeral: event.ephemeral,
-            sequenced: now,
-            frame,
-        }));
-        wire_id
+        requests
     }
 
-    /// Nobody is shown an event, and no publisher told that it was taken, before the log has it.
-    fn keep_and_hand_out(&mut self, Batch { events, answers }: Batch) {
-        let kept: Vec<SharedEvent> = events.iter().filter(|event| !event.ephemeral).cloned().collect();
-        let answers = match self.log.append(&kept) {
-            Ok(()) => {
-                for event in events {
-                    for shard in &self.shards {
-                        hand_in(event.clone(), |event| shard.try_send_event(event));
-                    }
-                }
-                answers
-            }
-            Err(error) => {
+    fn report(&mut self, error: Option<&LogError>) {
+        match error {
+            Some(error) if !self.is_failing => {
                 tracing::error!(%error, source = %error.source, "publishers are answered 503");
-                answers.into_iter().map(not_kept).collect()
             }
-        };
+            None if self.is_failing => tracing::info!("the log keeps events again"),
+            Some(_) | None => {}
+        }
+        self.is_failing = error.is_some();
+    }
+
+    fn hand_out(&self, Written { events, answers, .. }: Written) {
+        for event in events {
+            for shard in &self.shards {
+                hand_in(event.clone(), |event| shard.try_send_event(event));
+            }
+        }
         for answer in answers {
             let shard = &self.shards[answer.to.shard.0 as usize];
             hand_in(Mail::Published(answer), |mail| shard.try_send(mail));
         }
     }
-}
-
-/// An answer to a request of which nothing was kept.
-fn not_kept(answer: PublishAnswer) -> PublishAnswer {
-    let results = answer.results.into_iter().map(|result| result.and(Err(Refused::not_kept()))).collect();
-    PublishAnswer { to: answer.to, results }
 }
