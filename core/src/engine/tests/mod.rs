@@ -8,6 +8,7 @@ mod wire;
 
 mod http_requests;
 mod publishing;
+mod idempotency;
 mod subscribing;
 
 mod audiences;
