@@ -4,6 +4,7 @@ mod disk;
 mod failures;
 mod opening;
 mod recovery;
+mod repair;
 mod retention;
 mod round_trip;
 
