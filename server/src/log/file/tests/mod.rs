@@ -2,6 +2,7 @@
 
 mod disk;
 mod failures;
+mod format;
 mod opening;
 mod recovery;
 mod repair;
