@@ -155,35 +155,38 @@ impl Reader {
     fn on_read(&mut self, run: &Run, bytes: io::Result<Vec<u8>>) {
         let Some(index) = self.under_way.iter().position(|under_way| under_way.run == *run) else { return };
         let UnderWay { asked, .. } = self.under_way.swap_remove(index);
-        let read = match bytes {
+        let (page, otherwise) = match bytes {
             Ok(bytes) => self.decode(run, bytes),
-            Err(error) => Err(self.on_failure(run, &error)),
+            Err(error) => (None, self.on_failure(run, &error)),
         };
         for Asked { shard, at } in asked {
-            let read = match &read {
-                Ok(page) => PageRead::Page(page.clone()),
-                Err(NoPage::Gone) => PageRead::Gone { upto: run.upto },
-                Err(NoPage::Failed) => PageRead::Failed { at },
+            let read = match (&page, otherwise) {
+                (Some(page), _) if at <= page.upto => PageRead::Page(page.clone()),
+                (_, NoPage::Gone) => PageRead::Gone { upto: run.upto },
+                (_, NoPage::Failed) => PageRead::Failed { at },
             };
             self.answer(shard, Mail::Page(read));
         }
     }
 
-    fn decode(&mut self, run: &Run, bytes: Vec<u8>) -> Result<Page, NoPage> {
+    /// The page, up to where the run is damaged if it is; and what to say of what is not in it.
+    fn decode(&mut self, run: &Run, bytes: Vec<u8>) -> (Option<Page>, NoPage) {
         self.stats.count_read(bytes.len());
         self.reports.on_readable();
         // With an owner of its own, so that a shard which clones a part of it allocates nothing.
-        match run.decode(Bytes::from_owner(bytes)) {
+        let bytes = Bytes::from_owner(bytes);
+        let page = match run.decode(bytes.clone()) {
             Ok(page) => {
                 self.pages.keep(&page, run.len);
-                Ok(page)
+                Some(page)
             }
             Err(damage) => {
                 self.stats.count_damage();
                 self.reports.on_damage(run, &damage);
-                Err(NoPage::Gone)
+                run.before(&damage).and_then(|sound| sound.decode(bytes).ok())
             }
-        }
+        };
+        (page, NoPage::Gone)
     }
 
     fn on_failure(&mut self, run: &Run, error: &io::Error) -> NoPage {

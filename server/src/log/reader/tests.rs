@@ -251,14 +251,19 @@ fn what_retention_took_is_gone_and_what_is_not_there_yet_fails() {
 }
 
 #[test]
-fn a_damaged_run_is_gone_and_the_next_is_not() {
+fn what_is_sound_before_damage_is_read_and_the_rest_of_its_run_is_gone() {
     let log = Log::of(1000, 16 << 20);
     let run = log.run_with(100);
-    overwrite(log.folder.path(), &run, 200);
+    overwrite(log.folder.path(), &run, run.len as u64 / 2);
     for way in WAYS {
         let reader = Running::start(way, &log, 1);
-        for reads in 1..=2 {
-            assert!(matches!(reader.page(100), PageRead::Gone { upto } if upto == run.upto));
+        let first = run.after.0 + 1;
+        let sound = reader.positions(first);
+        let last = *sound.last().unwrap();
+        assert_eq!(sound, (first..=last).collect::<Vec<_>>());
+        assert!(last < run.upto.0 && last > first, "{first}..={last} of a run up to {:?}", run.upto);
+        for reads in 2..=3 {
+            assert!(matches!(reader.page(last + 1), PageRead::Gone { upto } if upto == run.upto));
             assert_eq!(reader.stats.snapshot().damaged, reads);
         }
         assert_eq!(reader.positions(run.upto.0 + 1)[0], run.upto.0 + 1);
