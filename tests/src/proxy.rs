@@ -4,13 +4,14 @@
 //! be there, so that a file that changes takes its tests along.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::netns::{NEAR_ADDR, Namespace};
 use crate::wait::{PATIENCE, eventually};
 
 /// The name in the certificate, and of the site in the files.
@@ -51,11 +52,11 @@ impl Kind {
 
     /// What a test must put in place of the file's paths and ports.
     fn places(self, hub: SocketAddr, at: &Listeners, folder: &Path) -> Vec<(&'static str, String)> {
-        let (plain, tls) = (at.plain.port(), at.tls.port());
+        let (plain, tls) = (at.plain.port(), at.tls);
         let path = |name: &str| folder.join(name).display().to_string();
         let own = match self {
             Self::Nginx => vec![
-                ("listen 443 ", format!("listen 127.0.0.1:{tls} ")),
+                ("listen 443 ", format!("listen {tls} ")),
                 ("listen 127.0.0.1:8081", format!("listen 127.0.0.1:{plain}")),
                 ("/run/nginx.pid", path("nginx.pid")),
                 ("/var/log/nginx/error.log", "stderr".to_owned()),
@@ -63,14 +64,14 @@ impl Kind {
                 ("/etc/ssl/hub.key", path("hub.key")),
             ],
             Self::Haproxy => vec![
-                ("bind :443 ", format!("bind 127.0.0.1:{tls} ")),
+                ("bind :443 ", format!("bind {tls} ")),
                 ("bind 127.0.0.1:8081", format!("bind 127.0.0.1:{plain}")),
                 ("/etc/haproxy/hub.pem", path("hub.pem")),
                 // The machine of a test need not allow as many descriptors as the proxy of a full hub takes.
                 ("maxconn 12000", "maxconn 2000".to_owned()),
             ],
             Self::Caddy => vec![
-                ("https_port 443", format!("https_port {tls}")),
+                ("https_port 443", format!("https_port {}", tls.port())),
                 ("http_port 80\n", format!("http_port {}\n", at.unused[0].port())),
                 ("admin 127.0.0.1:2019", format!("admin {}", at.unused[1])),
                 ("http://:8081", format!("http://:{plain}")),
@@ -81,15 +82,13 @@ impl Kind {
         own.into_iter().chain([(" 127.0.0.1:8080", format!(" {hub}"))]).collect()
     }
 
-    fn command(self, config: &Path) -> Command {
-        let (program, arguments): (_, &[&str]) = match self {
-            Self::Nginx => ("nginx", &["-g", "daemon off;", "-c"]),
-            Self::Haproxy => ("haproxy", &["-db", "-f"]),
-            Self::Caddy => ("caddy", &["run", "--adapter", "caddyfile", "--config"]),
-        };
-        let mut command = Command::new(program);
-        command.args(arguments).arg(config);
-        command
+    /// What runs it in the foreground; its configuration's path follows.
+    fn command(self) -> &'static [&'static str] {
+        match self {
+            Self::Nginx => &["nginx", "-g", "daemon off;", "-c"],
+            Self::Haproxy => &["haproxy", "-db", "-f"],
+            Self::Caddy => &["caddy", "run", "--adapter", "caddyfile", "--config"],
+        }
     }
 }
 
@@ -106,9 +105,17 @@ struct Listeners {
 pub struct ProxyBuilder {
     kind: Kind,
     changes: Vec<(&'static str, String)>,
+    namespace: Option<Namespace>,
 }
 
 impl ProxyBuilder {
+    /// Starts it inside a network namespace, with browsers at the far end of its cable.
+    #[must_use]
+    pub fn inside(mut self, namespace: &Namespace) -> Self {
+        self.namespace = Some(namespace.clone());
+        self
+    }
+
     /// Replaces a part of the file, such as a time-out that a test cannot wait for.
     #[must_use]
     pub fn with(mut self, shipped: &'static str, changed: &str) -> Self {
@@ -123,20 +130,20 @@ impl ProxyBuilder {
     #[must_use]
     pub fn start(self, hub: SocketAddr) -> Proxy {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let [plain, tls, one, other] = free_addrs();
-        let at = Listeners { plain, tls, unused: [one, other] };
+        let at = self.listeners();
         make_certificate(folder.path());
-        let places = self.kind.places(hub, &at, folder.path()).into_iter().chain(self.changes);
-        let text = places.fold(self.kind.shipped(), |text, (shipped, changed)| {
-            assert!(text.contains(shipped), "the file of {:?} has no {shipped:?}", self.kind);
-            text.replace(shipped, &changed)
-        });
+        let places = self.kind.places(hub, &at, folder.path());
+        let text =
+            places.iter().chain(&self.changes).fold(self.kind.shipped(), |text, (shipped, changed)| {
+                assert!(text.contains(shipped), "the file of {:?} has no {shipped:?}", self.kind);
+                text.replace(shipped, changed)
+            });
         let config = folder.path().join("proxy.conf");
         std::fs::write(&config, text).expect("the temporary folder can be written");
         let log = File::create(folder.path().join("log")).expect("the temporary folder can be written");
         let child = self
-            .kind
-            .command(&config)
+            .command()
+            .arg(&config)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor to spare"))
             .stderr(log)
@@ -149,8 +156,28 @@ impl ProxyBuilder {
             .spawn()
             .unwrap_or_else(|e| panic!("{:?}: {e}; scripts/test installs it", self.kind));
         let mut proxy = Proxy { kind: self.kind, child, at, folder };
-        proxy.wait_until_it_listens();
+        match &self.namespace {
+            Some(namespace) => namespace.run(|| proxy.wait_until_it_listens()),
+            None => proxy.wait_until_it_listens(),
+        }
         proxy
+    }
+
+    fn command(&self) -> Command {
+        let prefix = self.namespace.iter().flat_map(|n| ["ip", "netns", "exec", n.name()]);
+        let words: Vec<&str> = prefix.chain(self.kind.command().iter().copied()).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command
+    }
+
+    fn listeners(&self) -> Listeners {
+        let find = || {
+            let [plain, one, other] = free_addrs(Ipv4Addr::LOCALHOST);
+            let [tls] = free_addrs(if self.namespace.is_some() { NEAR_ADDR } else { Ipv4Addr::LOCALHOST });
+            Listeners { plain, tls, unused: [one, other] }
+        };
+        self.namespace.as_ref().map_or_else(find, |namespace| namespace.run(find))
     }
 }
 
@@ -168,7 +195,7 @@ impl Proxy {
     /// A proxy with its file as shipped.
     #[must_use]
     pub fn builder(kind: Kind) -> ProxyBuilder {
-        ProxyBuilder { kind, changes: Vec::new() }
+        ProxyBuilder { kind, changes: Vec::new(), namespace: None }
     }
 
     /// Starts one with its file as shipped.
@@ -177,7 +204,7 @@ impl Proxy {
         Self::builder(kind).start(hub)
     }
 
-    /// Where it takes HTTP/1.1 in the clear.
+    /// Where it takes HTTP/1.1 in the clear, on its own machine only.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.at.plain
@@ -186,23 +213,25 @@ impl Proxy {
     /// A `curl` that speaks HTTP/2 to it as a browser does, without buffering, and ends at the latest after some time.
     #[must_use]
     pub fn curl_http2(&self) -> Command {
-        let port = self.at.tls.port();
+        let (host, port) = (self.at.tls.ip(), self.at.tls.port());
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--no-buffer", "--http2", "--header", "Accept: text/event-stream"])
             .args(["--max-time", &PATIENCE.as_secs().to_string()])
-            .args(["--resolve", &format!("{SITE}:{port}:127.0.0.1"), "--cacert"])
+            .args(["--resolve", &format!("{SITE}:{port}:{host}"), "--cacert"])
             .arg(self.certificate())
             .stdin(Stdio::null());
         curl
     }
 
-    /// The address of a path for `curl_http2`.
+    /// The address of a path over HTTP/2.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("https://{SITE}:{}{path}", self.at.tls.port())
     }
 
-    fn certificate(&self) -> PathBuf {
+    /// Its certificate, which is its own authority.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
         self.folder.path().join("hub.crt")
     }
 
@@ -231,11 +260,11 @@ impl Drop for Proxy {
     }
 }
 
-/// Addresses on loopback that nobody listens on. All are held until the last is found, so that no two are the same.
-fn free_addrs<const N: usize>() -> [SocketAddr; N] {
+/// Addresses that nobody listens on. All are held until the last is found, so that no two are the same.
+fn free_addrs<const N: usize>(host: Ipv4Addr) -> [SocketAddr; N] {
     let free = || {
         std::iter::repeat_with(|| fastrand::u16(PORTS))
-            .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
+            .find_map(|port| TcpListener::bind((host, port)).ok())
             .expect("the iterator does not end")
     };
     let held: [TcpListener; N] = std::array::from_fn(|_| free());

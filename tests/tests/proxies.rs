@@ -1,22 +1,23 @@
 //! Behind nginx, HAProxy and Caddy, each with its file from `deploy/proxy/`, a stream is what it is without them.
 //!
 //! Where a proxy cannot do something, the test says what it does instead, and docs/proxies.md repeats it.
-//! Not here: the proxies' own defaults, and speed.
+//! Not here: speed; and every default of the proxies, of which a few that would surprise are shown at the end.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use corecast_tests::exchange::{self, Client};
 use corecast_tests::hub::Hub;
+use corecast_tests::netns::{Cable, Namespace};
 use corecast_tests::proxy::{Kind, Proxy, ProxyBuilder};
 use corecast_tests::publish::{Publisher, request};
 use corecast_tests::request::Subscribe;
 use corecast_tests::stream::EventStream;
 use corecast_tests::swarm::Swarm;
 use corecast_tests::token::Token;
-use corecast_tests::wait::PATIENCE;
+use corecast_tests::wait::{PATIENCE, eventually};
 use corecast_tests::wire::response::End;
 use serde_json::json;
 
@@ -81,11 +82,21 @@ fn impatient(kind: Kind) -> ProxyBuilder {
     }
 }
 
+/// Runs a test before all proxies side by side: what takes its time then takes it once.
+fn behind_each(test: impl Fn(Kind) + Sync) {
+    std::thread::scope(|scope| {
+        for kind in Kind::ALL {
+            let test = &test;
+            scope.spawn(move || test(kind));
+        }
+    });
+}
+
 #[test]
 fn heartbeats_keep_a_stream_open_beyond_every_time_out() {
     let steady = Hub::builder().set("stream.heartbeat", "1s").start();
     let silent = Hub::builder().set("stream.heartbeat", "20s").start();
-    for kind in Kind::ALL {
+    behind_each(|kind| {
         let steady_proxy = impatient(kind).start(steady.addr());
         let mut kept = EventStream::open(steady_proxy.addr(), &Subscribe::to("t"));
         let silent_proxy = impatient(kind).start(silent.addr());
@@ -98,7 +109,7 @@ fn heartbeats_keep_a_stream_open_beyond_every_time_out() {
         assert!(begun.elapsed() > Duration::from_secs(3), "{kind:?}: beyond the time-out");
         Publisher::connect(steady.addr()).to_topic("t", "still open");
         assert_eq!(kept.next_data(1), ["still open"], "{kind:?}");
-    }
+    });
 }
 
 #[test]
@@ -254,10 +265,10 @@ fn again(addr: SocketAddr) -> Hub {
 
 #[test]
 fn while_the_hub_is_away_no_tab_is_stranded() {
-    for kind in Kind::ALL {
+    behind_each(|kind| {
         let mut hub = Hub::start();
         let addr = hub.addr();
-        // Those that wait for the hub wait shorter here.
+        // Two of them wait for the hub first, here not as long as shipped.
         let proxy = match kind {
             Kind::Nginx => Proxy::builder(kind),
             Kind::Haproxy => Proxy::builder(kind).with("retries 10", "retries 1"),
@@ -276,12 +287,12 @@ fn while_the_hub_is_away_no_tab_is_stranded() {
         assert_eq!(script.status(), 503, "{kind:?}: others are told the truth");
 
         let _hub = again(addr);
-        corecast_tests::wait::eventually(PATIENCE, "the way to the new hub", || {
+        eventually(PATIENCE, "the way to the new hub", || {
             let mut stream = EventStream::open(proxy.addr(), &Subscribe::to("t"));
             Publisher::connect(addr).to_topic("t", "back");
             stream.next_event_or_end()
         });
-    }
+    });
 }
 
 #[test]
@@ -304,25 +315,28 @@ fn a_restart_of_the_hub_is_waited_for_where_the_proxy_can() {
 
 /// Connects from this address of loopback.
 fn connect_from(source: IpAddr, addr: SocketAddr) -> TcpStream {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
-    socket.connect(&addr.into()).unwrap();
+    let socket =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a TCP socket");
+    socket.bind(&SocketAddr::new(source, 0).into()).expect("a free port");
+    socket.connect(&addr.into()).expect("the proxy listens");
     socket.into()
 }
 
-/// The head of the first request for a stream that comes to `listener`; checks of health are answered.
+/// The head of the request that comes to `listener`, which answers a `GET` with nothing, and a `POST` not at all.
 fn requested_head(listener: &TcpListener) -> String {
-    loop {
-        let mut socket = listener.accept().unwrap().0;
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut head = String::new();
-        let mut lines = BufReader::new(socket.try_clone().unwrap());
-        while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).unwrap() > 0 {}
-        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
-        if head.starts_with("GET /events") {
-            return head.to_lowercase();
-        }
+    let mut socket = listener.accept().expect("the proxy connects").0;
+    socket.set_read_timeout(Some(PATIENCE)).expect("a positive timeout");
+    let mut head = String::new();
+    let mut lines = BufReader::new(&socket);
+    while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).expect("a whole head") > 0 {}
+    if head.starts_with("POST") {
+        // Only the answer is missing: all of the request must have been read, or the close becomes a reset.
+        lines.read_exact(&mut [0; 2]).expect("a body of two bytes");
+        return head;
     }
+    let nothing = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    socket.write_all(nothing).expect("the proxy reads");
+    head.to_lowercase()
 }
 
 #[test]
@@ -341,6 +355,23 @@ fn the_clients_address_is_forwarded_and_what_it_says_of_itself_is_not() {
         for kept in ["last-event-id: a-1", "accept: text/event-stream", "x-forwarded-proto: http"] {
             assert!(head.lines().any(|line| line == kept), "{kind:?}: {kept} in {head}");
         }
+    }
+}
+
+#[test]
+fn a_publish_that_got_no_answer_is_not_sent_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for kind in Kind::ALL {
+        let proxy = Proxy::start(kind, listener.local_addr().unwrap());
+        let mut client = Client::connect(proxy.addr());
+        client.send(&request("/publish", "token", "application/json", b"{}"));
+        assert!(requested_head(&listener).starts_with("POST /publish"), "{kind:?}");
+        let answer = client.read_answer();
+        assert!((502..=503).contains(&answer.status()), "{kind:?}: {answer:?}");
+        listener.set_nonblocking(true).unwrap();
+        let other = listener.accept().map(|(_, addr)| addr);
+        assert_eq!(other.unwrap_err().kind(), ErrorKind::WouldBlock, "{kind:?}");
+        listener.set_nonblocking(false).unwrap();
     }
 }
 
@@ -415,7 +446,7 @@ const CURL_STREAM_RESET: i32 = 92;
 #[test]
 fn over_http_2_only_nginx_passes_an_abort() {
     let hub = Hub::builder().set("stream.max_age", "2s").start();
-    for kind in Kind::ALL {
+    behind_each(|kind| {
         let proxy = Proxy::start(kind, hub.addr());
         let aborted =
             proxy.curl_http2().arg(proxy.url("/events?topic=t")).output().expect("curl is installed");
@@ -426,5 +457,113 @@ fn over_http_2_only_nginx_passes_an_abort() {
         let text = String::from_utf8_lossy(&aborted.stdout);
         assert_eq!(aborted.status.code(), Some(expected), "{kind:?}: {text}");
         assert!(text.starts_with(":\nretry: "), "{kind:?}: {text}");
+    });
+}
+
+/// Two tabs on one connection, as a browser has them. It says `opened` when both have seen their first bytes, closes the
+/// first tab, and says what the second sees.
+const TWO_TABS: &str = r"
+const http2 = require('node:http2');
+const [url, certificate] = process.argv.slice(1);
+const session = http2.connect(url, { ca: require('node:fs').readFileSync(certificate), servername: 'hub.example.org',
+  lookup: (_name, options, found) =>
+    options.all ? found(null, [{ address: '127.0.0.1', family: 4 }]) : found(null, '127.0.0.1', 4) });
+const open = () => session.request({ ':path': '/events?topic=t', accept: 'text/event-stream' }).setEncoding('utf8');
+const [closed, kept] = [open(), open()];
+const opened = [closed, kept].map((tab) => new Promise((resolve) => tab.once('data', resolve)));
+Promise.all(opened).then(() => {
+  kept.on('data', (text) => process.stdout.write(text));
+  process.stdout.write('opened\n');
+  process.stdin.once('data', () => closed.close(http2.constants.NGHTTP2_CANCEL));
+});
+";
+
+#[test]
+fn a_tab_that_closes_frees_its_slot_while_the_others_stay() {
+    let hub = Hub::builder().set("stream.heartbeat", "5m").set("stream.dead_peer", "10m");
+    let hub = hub.set("stream.idle_timeout", "off").start();
+    for kind in Kind::ALL {
+        let proxy = Proxy::start(kind, hub.addr());
+        let mut browser = std::process::Command::new("node")
+            .args(["-e", TWO_TABS, &proxy.url("")])
+            .arg(proxy.certificate())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node is installed");
+        let mut output = BufReader::new(browser.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, "opened\n", "{kind:?}");
+        hub.wait_for_connections(2);
+        browser.stdin.as_mut().expect("stdin is piped").write_all(b"close\n").unwrap();
+        hub.wait_for_connections(1);
+        Publisher::connect(hub.addr()).to_topic("t", "to the tab that stays");
+        line.clear();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, "data: to the tab that stays\n", "{kind:?}");
+        browser.kill().unwrap();
+        browser.wait().unwrap();
+        hub.wait_for_connections(0);
     }
+}
+
+#[test]
+fn behind_haproxy_a_cut_network_frees_its_slots() {
+    const STREAMS: usize = 5;
+    let (near, far) = (Namespace::create(), Namespace::create());
+    let cable = Cable::between(&near, &far);
+    let hub = Hub::builder().set("stream.heartbeat", "1s").inside(&near).start();
+    let proxy = Proxy::builder(Kind::Haproxy).with("tcp-ut 30s", "tcp-ut 3s").inside(&near).start(hub.addr());
+    let mut browsers: Vec<_> = (0..STREAMS)
+        .map(|_| {
+            far.run(|| proxy.curl_http2().arg(proxy.url("/events?topic=t")).stdout(Stdio::null()).spawn())
+        })
+        .map(|browser| browser.expect("curl is installed"))
+        .collect();
+    hub.wait_for_connections(STREAMS);
+    cable.cut();
+    hub.wait_for_connections(0);
+    for browser in &mut browsers {
+        let still_there = browser.try_wait().unwrap().is_none();
+        assert!(still_there, "the slots are free because of the cut, not of the browsers' end");
+        browser.kill().unwrap();
+        browser.wait().unwrap();
+    }
+}
+
+#[test]
+fn haproxy_without_its_option_is_late_with_each_event() {
+    let hub = Hub::start();
+    let proxy = Proxy::builder(Kind::Haproxy).with("option http-no-delay", "").start(hub.addr());
+    let mut stream = EventStream::open(proxy.addr(), &Subscribe::to("t"));
+    let mut publisher = Publisher::connect(hub.addr());
+    let came = fastest(|n| {
+        publisher.to_topic("t", &n.to_string());
+        stream.next_event();
+    });
+    assert!(came > AT_ONCE, "{came:?}: if HAProxy has learnt, docs/proxies.md and the file may forget");
+}
+
+#[test]
+fn nginx_with_http_1_0_to_the_hub_cannot_tell_an_abort_from_an_end() {
+    let hub = Hub::builder().set("stream.max_age", "2s").start();
+    let old = Proxy::builder(Kind::Nginx).with("proxy_http_version 1.1", "proxy_http_version 1.0");
+    let proxy = old.start(hub.addr());
+    let mut stream = EventStream::open(proxy.addr(), &Subscribe::to("t"));
+    assert_eq!(stream.end(), End::Clean);
+}
+
+#[test]
+fn nginx_holds_a_whole_stream_back_if_it_may_buffer_and_compress() {
+    let hub = Hub::start();
+    let proxy = Proxy::builder(Kind::Nginx)
+        .with("proxy_buffering off;", "proxy_ignore_headers X-Accel-Buffering;")
+        .with("gzip off;", "gzip on; gzip_types text/event-stream;");
+    let proxy = proxy.start(hub.addr());
+    let mut client = Client::connect(proxy.addr());
+    client.send(&Subscribe::to("t").field("Accept-Encoding", "gzip").encode());
+    hub.wait_for_connections(1);
+    Publisher::connect(hub.addr()).to_topic("t", "held back");
+    assert!(!client.has_answer_within(Duration::from_secs(1)), "not even the head comes");
 }
