@@ -346,12 +346,16 @@ fn the_clients_address_is_forwarded_and_what_it_says_of_itself_is_not() {
     for kind in Kind::ALL {
         let proxy = Proxy::start(kind, listener.local_addr().unwrap());
         let mut socket = connect_from(client, proxy.addr());
-        let request = Subscribe::to("t").field("X-Forwarded-For", "192.0.2.1").last_event_id("a-1");
+        let request = Subscribe::to("t")
+            .field("X-Forwarded-For", "192.0.2.1")
+            .field("Forwarded", "for=192.0.2.1")
+            .last_event_id("a-1");
         socket.write_all(&request.encode()).unwrap();
         let head = requested_head(&listener);
         assert!(head.starts_with("get /events?topic=t http/1.1\r\n"), "{kind:?}: {head}");
         let forwarded: Vec<_> = head.lines().filter(|l| l.starts_with("x-forwarded-for:")).collect();
         assert_eq!(forwarded, [format!("x-forwarded-for: {client}")], "{kind:?}: {head}");
+        assert!(!head.contains("192.0.2.1"), "{kind:?}: {head}");
         for kept in ["last-event-id: a-1", "accept: text/event-stream", "x-forwarded-proto: http"] {
             assert!(head.lines().any(|line| line == kept), "{kind:?}: {kept} in {head}");
         }
