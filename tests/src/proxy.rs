@@ -8,6 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -260,15 +262,18 @@ impl Drop for Proxy {
     }
 }
 
-/// Addresses that nobody listens on. All are held until the last is found, so that no two are the same.
+/// Addresses that nobody listens on, and that no other proxy of this process is given: between the look and its own
+/// `bind` another could take them.
 fn free_addrs<const N: usize>(host: Ipv4Addr) -> [SocketAddr; N] {
-    let free = || {
-        std::iter::repeat_with(|| fastrand::u16(PORTS))
-            .find_map(|port| TcpListener::bind((host, port)).ok())
-            .expect("the iterator does not end")
-    };
-    let held: [TcpListener; N] = std::array::from_fn(|_| free());
-    held.map(|listener| listener.local_addr().expect("a bound socket"))
+    static GIVEN: OnceLock<AtomicU16> = OnceLock::new();
+    let given = GIVEN.get_or_init(|| AtomicU16::new(fastrand::u16(..)));
+    std::array::from_fn(|_| {
+        (0..PORTS.len())
+            .map(|_| PORTS.start + given.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start))
+            .find(|port| TcpListener::bind((host, *port)).is_ok())
+            .map(|port| SocketAddr::from((host, port)))
+            .expect("one of 12,000 ports is free")
+    })
 }
 
 /// A certificate for `SITE` that is its own authority, in the forms that the proxies want.
