@@ -5,6 +5,7 @@
 
 mod config;
 pub mod dev;
+mod doctor;
 mod error;
 pub mod event_stream;
 mod flags;
@@ -42,6 +43,8 @@ enum Command {
     /// Check a configuration, or print all defaults.
     #[command(subcommand)]
     Config(config::Command),
+    /// Check what this machine lets a hub hold, and print what would raise it.
+    Doctor(doctor::Args),
 }
 
 /// Does what the command line asks for.
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(args),
         Command::Config(command) => config::run(&command),
+        Command::Doctor(args) => doctor::run(&args),
     };
     done.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
 }
