@@ -34,6 +34,9 @@ pub(super) enum CliError {
     /// The hub did not start, or did not stop well.
     #[error("{0}")]
     Start(#[from] StartError),
+    /// The machine does not hold the hub; what stands in the way was printed.
+    #[error("a hub with limits.connections = {connections} cannot run here: failed checks: {failed}")]
+    Unfit { connections: u32, failed: usize },
     /// A hub cannot be asked.
     #[error("cannot reach {url}: {cause}")]
     Unreachable { url: String, cause: Box<ureq::Error> },
@@ -46,9 +49,6 @@ pub(super) enum CliError {
     /// Some lines were refused, each with its own message before this one.
     #[error("{refused} of {total} events were refused")]
     Partly { refused: u64, total: u64 },
-    /// The machine does not hold the hub; what stands in the way was printed.
-    #[error("a hub with limits.connections = {connections} cannot run here: failed checks: {failed}")]
-    Unfit { connections: u32, failed: usize },
     /// Standard input.
     #[error("cannot read standard input: {0}")]
     Input(io::Error),

@@ -34,6 +34,8 @@ enum Command {
     Dev(dev::Args),
     /// Run a hub.
     Serve(serve::Args),
+    /// Check what this machine lets a hub hold, and print what would raise it.
+    Doctor(doctor::Args),
     /// Sign a token and print it.
     Token(token::Args),
     /// Publish an event, or a stream of them, and print the id of each.
@@ -43,8 +45,6 @@ enum Command {
     /// Check a configuration, or print all defaults.
     #[command(subcommand)]
     Config(config::Command),
-    /// Check what this machine lets a hub hold, and print what would raise it.
-    Doctor(doctor::Args),
 }
 
 /// Does what the command line asks for.
@@ -53,11 +53,11 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Dev(args) => dev::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(args),
         Command::Config(command) => config::run(&command),
-        Command::Doctor(args) => doctor::run(&args),
     };
     done.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
 }

@@ -29,6 +29,9 @@ const SYNCS: usize = 8;
 const SYNC_BYTES: usize = 4096;
 const SYNC_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The log reserves room by segments, which are a sixteenth of it and no larger than this.
+const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+
 /// File systems whose syncs reach the disk, and which stay.
 const DURABLE: [&str; 8] = ["ext4", "ext3", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs"];
 
@@ -128,9 +131,11 @@ fn space(log: &LogPlan, near: &Path) -> Finding {
         Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
         Err(error) => return Finding::new(error.to_string(), meaning).at_least(Verdict::Warn, true),
     };
+    // A segment is begun before the oldest is taken away.
+    let one_segment = (log.bytes / 16).min(SEGMENT_BYTES_MAX);
     let used = if log.path.is_dir() { bytes_in(&log.path) } else { 0 };
     let found = format!("{} free, {} of log.bytes = {} used", size(free), size(used), show_bytes(log.bytes));
-    let is_short = free < log.bytes.saturating_sub(used);
+    let is_short = free < log.bytes.saturating_add(one_segment).saturating_sub(used);
     let lower = Step::new(
         Place::Config,
         format!("[log] bytes = \"{}MiB\"", (free.saturating_add(used) >> 20) * 9 / 10),
