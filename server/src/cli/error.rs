@@ -35,6 +35,9 @@ pub(super) enum CliError {
     /// The hub did not start, or did not stop well.
     #[error("{0}")]
     Start(#[from] StartError),
+    /// The machine does not hold the hub; what stands in the way was printed.
+    #[error("a hub with limits.connections = {connections} cannot run here: failed checks: {failed}")]
+    Unfit { connections: u32, failed: usize },
     /// A hub cannot be asked.
     #[error("cannot reach {url}: {cause}")]
     Unreachable { url: String, cause: Box<ureq::Error> },

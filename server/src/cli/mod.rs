@@ -5,6 +5,7 @@
 
 mod config;
 pub mod dev;
+mod doctor;
 mod error;
 pub mod event_stream;
 mod flags;
@@ -34,6 +35,8 @@ enum Command {
     Dev(dev::Args),
     /// Run a hub.
     Serve(serve::Args),
+    /// Check what this machine lets a hub hold, and print what would raise it.
+    Doctor(doctor::Args),
     /// Sign a token and print it.
     Token(token::Args),
     /// Publish an event, or a stream of them, and print the id of each.
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Dev(args) => dev::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(args),
