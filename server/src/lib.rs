@@ -18,4 +18,5 @@ pub mod log;
 pub mod shard;
 pub mod driver;
 pub mod census;
+mod figures;
 pub mod clock;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up has failed it")]
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -197,4 +198,20 @@ fn a_configuration_without_a_key_is_enough() {
     let output = doctor(&["--json", "--config", config.to_str().unwrap()], &[], None);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["connections"], &report["shards"]), (&123.into(), &1.into()));
+}
+
+#[test]
+fn the_folder_of_a_file_log_is_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    for (path, is_good) in [(log.as_path(), true), (Path::new("/nowhere/corecast/log"), false)] {
+        let config = folder.path().join("corecast.toml");
+        std::fs::write(&config, format!("[log]\nkind = \"file\"\npath = {path:?}\n")).unwrap();
+        let output = doctor(&["--json", "--config", config.to_str().unwrap()], &[], None);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let verdict = &check(&report, "log_folder")["verdict"];
+        assert_eq!(verdict == "fail", !is_good, "{report}");
+        assert_eq!(output.status.code() == Some(1), !is_good, "{report}");
+    }
+    assert!(!log.exists(), "a doctor changes nothing");
 }

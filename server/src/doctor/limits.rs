@@ -6,10 +6,10 @@
 use corecast_ring::Nofile;
 
 use super::View;
-use super::figures::{TABLE_MAX, connections_in_slots, slots_for};
 use super::machine::{Machine, Unread};
 use super::report::{Finding, Place, Step, Verdict, sysctl};
 use super::text::{grouped, limit, size};
+use crate::figures::{TABLE_MAX, connections_in_slots, slots_for};
 
 /// Users do not hash evenly: a shard's table wants a fifth to spare.
 const UNEVEN: (u64, u64) = (6, 5);

@@ -4,10 +4,10 @@
 
 use super::View;
 use super::cgroup::{self, Group};
-use super::figures::{SLOW_READER_BYTES, connections_in_memory, fixed_bytes, idle_bytes, slow_readers};
 use super::machine::Unread;
 use super::report::{Finding, Place, Step, Verdict};
 use super::text::size;
+use crate::figures::{SLOW_READER_BYTES, connections_in_memory, fixed_bytes, idle_bytes, slow_readers};
 
 const MEMINFO: &str = "proc/meminfo";
 

@@ -5,7 +5,6 @@
 //! name before it has content.
 //! Not here: whether the configuration holds (`corecast config check`).
 
-mod figures;
 mod machine;
 mod report;
 
@@ -31,6 +30,7 @@ pub use ring::{Cause, Miss, Probe, Refusal, Tested, probe};
 use corecast_ring::Nofile;
 
 use crate::config::{Config, LogKind};
+use crate::figures;
 use machine::Unread;
 use report::Finding;
 

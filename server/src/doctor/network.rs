@@ -1,10 +1,10 @@
 //! The kernel's queues, buffers and tables of TCP.
 
 use super::View;
-use super::figures::{SLOW_READER_BYTES, slow_readers};
 use super::machine::Unread;
 use super::report::{Finding, Place, Step, Verdict, sysctl};
 use super::text::{grouped, limit};
+use crate::figures::{SLOW_READER_BYTES, slow_readers};
 
 /// What the hub's listeners ask for (`hub/listeners.rs`).
 const BACKLOG: u64 = u16::MAX as u64;

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::figures::as_ceiling;
+use crate::figures::as_ceiling;
 
 /// Whether something stands in the hub's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

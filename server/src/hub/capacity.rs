@@ -7,17 +7,7 @@ use corecast_ring::{Nofile, cores, raise_nofile};
 use super::StartError;
 use super::listeners::Listeners;
 use crate::config::Config;
-use crate::driver::uring::{ACCEPTS, MARGIN};
-
-/// The kernel's side of an idle connection and ours (io-uring.md §3), in bytes.
-const CONNECTION_BYTES: u64 = 4400;
-
-/// Slots beside streams: publishers, heads being read, refusals being told. Bounded, so that those cannot crowd out
-/// streams, nor streams them.
-const RESERVE_MIN: u32 = 1024;
-
-/// No ring has a larger table.
-const TABLE_MAX: u64 = 1 << 20;
+use crate::figures::{TABLE_MAX, connections_in_memory, idle_bytes, slots_for};
 
 /// See the module.
 #[derive(Debug)]
@@ -65,8 +55,8 @@ impl Capacity {
             per_ip = limits.per_ip,
             slots_per_shard = self.slots,
             ceiling_by_descriptors = self.nofile.soft.min(TABLE_MAX) * u64::from(self.shards),
-            ceiling_by_memory = self.available_bytes / CONNECTION_BYTES,
-            memory_at_limit_mib = (u64::from(limits.connections) * CONNECTION_BYTES) >> 20,
+            ceiling_by_memory = connections_in_memory(self.available_bytes),
+            memory_at_limit_mib = idle_bytes(u64::from(limits.connections)) >> 20,
             nofile_soft = self.nofile.soft,
             nofile_hard = self.nofile.hard,
             "limits in force"
@@ -76,9 +66,8 @@ impl Capacity {
 }
 
 fn slots_of_a_shard(connections: u32, shards: u32, nofile: Nofile) -> Result<u32, StartError> {
-    let reserve = RESERVE_MIN.max(connections / 16) + MARGIN + ACCEPTS;
     let most = nofile.soft.min(TABLE_MAX);
-    let needed = u64::from(connections) + u64::from(reserve);
+    let needed = slots_for(u64::from(connections));
     let have = most * u64::from(shards);
     if have < needed {
         let enough = needed.div_ceil(most);
@@ -89,7 +78,7 @@ fn slots_of_a_shard(connections: u32, shards: u32, nofile: Nofile) -> Result<u32
 }
 
 fn check_memory(connections: u32, available_bytes: u64) -> Result<(), StartError> {
-    let needed = u64::from(connections) * CONNECTION_BYTES;
+    let needed = idle_bytes(u64::from(connections));
     if needed > available_bytes {
         let (needed_mib, available_mib) = (needed >> 20, available_bytes >> 20);
         return Err(StartError::Memory { connections, needed_mib, available_mib });
