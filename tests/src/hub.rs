@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ const LOG_LINES_SHOWN: usize = 200;
 
 /// How a hub is to be configured. Starts from: ports from the OS, two shards, the harness's key, anonymous
 /// subscribers allowed, everything else as the hub's defaults.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HubBuilder {
     settings: Vec<(String, Value)>,
     nofile: Option<u64>,
@@ -46,6 +46,13 @@ impl HubBuilder {
     pub fn unset(mut self, key: &str) -> Self {
         self.settings.retain(|(k, _)| k != key);
         self
+    }
+
+    /// Gives it a durable log in this folder, which outlives it: a hub started later on the same folder goes on where
+    /// this one ended.
+    #[must_use]
+    pub fn log_in(self, folder: &Path) -> Self {
+        self.set("log.kind", "file").set("log.path", folder.display().to_string())
     }
 
     /// Starts it under this `RLIMIT_NOFILE`, soft and hard.
@@ -74,21 +81,23 @@ impl HubBuilder {
     /// If it does not come up.
     #[must_use]
     pub fn start(self) -> Hub {
+        self.launch().listening()
+    }
+
+    /// Starts it and waits for nothing.
+    ///
+    /// # Panics
+    /// If the binary cannot be run.
+    #[must_use]
+    pub fn launch(self) -> Launch {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("corecast.toml");
         std::fs::write(&config, self.toml()).expect("the temporary folder can be written");
         let mut child =
             self.command(&config).spawn().unwrap_or_else(|e| panic!("{:?}: {e}", binary::corecast()));
         let log = Log::follow(child.stderr.take().expect("stderr is piped"));
-        let listening = log.wait_for_listening(&mut child);
-        let address = |field: &str| {
-            listening[field]
-                .as_str()
-                .and_then(|a| a.parse().ok())
-                .unwrap_or_else(|| panic!("{field}: {listening}"))
-        };
-        let (hub, admin) = (address("hub"), address("admin"));
-        Hub { child, hub, admin, log, config, namespace: self.namespace, stopped: false, folder }
+        let process = Process { child, log, expected_to_end: true };
+        Launch { process, config, namespace: self.namespace, folder }
     }
 
     fn command(&self, config: &Path) -> Command {
@@ -111,16 +120,60 @@ impl HubBuilder {
     }
 }
 
+/// A hub that was started and need not have come up: it may be killed, or give up, before it listens.
+#[derive(Debug)]
+pub struct Launch {
+    process: Process,
+    config: PathBuf,
+    namespace: Option<Namespace>,
+    folder: tempfile::TempDir,
+}
+
+impl Launch {
+    /// Waits until it listens.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[must_use]
+    pub fn listening(mut self) -> Hub {
+        let listening = self.process.log.wait_for_listening(&mut self.process.child);
+        let address = |field: &str| {
+            listening[field]
+                .as_str()
+                .and_then(|a| a.parse().ok())
+                .unwrap_or_else(|| panic!("{field}: {listening}"))
+        };
+        let (hub, admin) = (address("hub"), address("admin"));
+        self.process.expected_to_end = false;
+        let Self { process, config, namespace, folder } = self;
+        Hub { process, hub, admin, config, namespace, folder }
+    }
+
+    /// Ends it without a chance to tidy up, wherever it is in its start.
+    pub fn kill9(mut self) {
+        self.process.kill9();
+    }
+
+    /// Waits until it has given up, and gives its exit status and what it said.
+    ///
+    /// # Panics
+    /// If it goes on.
+    #[must_use]
+    pub fn refusal(mut self) -> (ExitStatus, String) {
+        let status = self.process.wait_for_exit(PATIENCE);
+        self.process.log.wait_for_end();
+        (status, self.process.log.text())
+    }
+}
+
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
-    child: Child,
+    process: Process,
     hub: SocketAddr,
     admin: SocketAddr,
-    log: Log,
     config: PathBuf,
     namespace: Option<Namespace>,
-    stopped: bool,
     // Last: the files go when the process is gone.
     folder: tempfile::TempDir,
 }
@@ -173,8 +226,8 @@ impl Hub {
     /// If the kernel does not say.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the hub runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id()))
+            .expect("the hub runs");
         let line =
             status.lines().find(|l| l.starts_with("VmRSS:")).expect("the kernel counts resident memory");
         let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("VmRSS is in KiB");
@@ -233,18 +286,17 @@ impl Hub {
     /// # Panics
     /// If it is gone already.
     pub fn sigterm(&mut self) {
-        self.stopped = true;
-        self.signal(Signal::TERM);
+        self.process.expected_to_end = true;
+        let pid = Pid::from_child(&self.process.child);
+        kill_process(pid, Signal::TERM).expect("the hub runs");
     }
 
     /// Ends it without a chance to tidy up.
     ///
     /// # Panics
-    /// If it is gone already.
+    /// If it has ended by itself before.
     pub fn kill9(&mut self) {
-        self.stopped = true;
-        self.signal(Signal::KILL);
-        self.child.wait().expect("a child can be waited for");
+        self.process.kill9();
     }
 
     /// Waits for its end.
@@ -252,34 +304,65 @@ impl Hub {
     /// # Panics
     /// If it does not end `within` this time.
     pub fn wait_for_exit(&mut self, within: Duration) -> ExitStatus {
-        let child = &mut self.child;
-        let status =
-            eventually(within, "the hub's exit", || child.try_wait().expect("a child can be waited for"));
-        self.stopped = true;
-        status
+        self.process.wait_for_exit(within)
     }
 
     /// The last lines of what it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.text()
+        self.process.log.text()
     }
 
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("the hub runs");
+    /// Waits until one line of its log contains all these words, and gives that line.
+    ///
+    /// # Panics
+    /// If none comes.
+    pub fn wait_for_log(&self, words: &[&str]) -> String {
+        eventually(PATIENCE, &format!("a line with {words:?} in the log"), || {
+            self.process.log.find(|line| words.iter().all(|word| line.contains(word)))
+        })
     }
 }
 
-impl Drop for Hub {
+/// The process of a hub. It is gone with this.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    log: Log,
+    /// Whether its end is no surprise: it was told to end, or has not come up.
+    expected_to_end: bool,
+}
+
+impl Process {
+    fn kill9(&mut self) {
+        let ended = self.child.try_wait().expect("a child can be waited for");
+        if let Some(status) = ended.filter(|_| !self.expected_to_end) {
+            panic!("the hub ended on its own: {status}\n{}", self.log.text());
+        }
+        self.expected_to_end = true;
+        self.child.kill().expect("a child of ours, not waited for before its end");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    fn wait_for_exit(&mut self, within: Duration) -> ExitStatus {
+        let child = &mut self.child;
+        let status =
+            eventually(within, "the hub's exit", || child.try_wait().expect("a child can be waited for"));
+        self.expected_to_end = true;
+        status
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
         let ended = self.child.try_wait().ok().flatten();
         // Neither can fail in a way that matters: the process may be gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("--- log of the hub on {} ---\n{}--- end of the log ---", self.hub, self.log.text());
-        } else if let Some(status) = ended.filter(|_| !self.stopped) {
+            let pid = self.child.id();
+            eprintln!("--- log of the hub with pid {pid} ---\n{}--- end of the log ---", self.log.text());
+        } else if let Some(status) = ended.filter(|_| !self.expected_to_end) {
             panic!("the hub ended on its own: {status}\n{}", self.log.text());
         }
     }
@@ -287,7 +370,14 @@ impl Drop for Hub {
 
 /// What a hub wrote to stderr, line by line.
 #[derive(Clone, Debug)]
-struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
+struct Log(Arc<(Mutex<Written>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Written {
+    lines: Vec<String>,
+    /// Whether nobody can write any more.
+    is_over: bool,
+}
 
 impl Log {
     fn follow(stderr: ChildStderr) -> Self {
@@ -295,38 +385,51 @@ impl Log {
         let shared = log.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let (lines, arrived) = &*shared.0;
-                let line = String::from_utf8_lossy(&line).into_owned();
-                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-                arrived.notify_all();
+                shared.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
+                shared.0.1.notify_all();
             }
+            shared.lock().is_over = true;
+            shared.0.1.notify_all();
         });
         log
     }
 
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn text(&self) -> String {
-        let lines = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
+        let written = self.lock();
+        let shown = &written.lines[written.lines.len().saturating_sub(LOG_LINES_SHOWN)..];
         shown.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn find(&self, is_it: impl Fn(&str) -> bool) -> Option<String> {
+        self.lock().lines.iter().find(|line| is_it(line)).cloned()
+    }
+
+    /// Waits for the last line of a process that has ended.
+    fn wait_for_end(&self) {
+        eventually(PATIENCE, "the end of the log", || self.lock().is_over.then_some(()));
     }
 
     /// The fields of the line that says which addresses were bound.
     fn wait_for_listening(&self, child: &mut Child) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        let (lines, arrived) = &*self.0;
-        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.lock();
         loop {
-            if let Some(fields) = lines.iter().find_map(|line| listening(line)) {
+            if let Some(fields) = written.lines.iter().find_map(|line| listening(line)) {
                 return fields;
             }
             let ended = child.try_wait().expect("a child can be waited for");
             if ended.is_some() || Instant::now() > deadline {
+                drop(written);
                 let _ = child.kill();
-                drop(lines);
+                self.wait_for_end();
                 panic!("the hub does not listen (ended: {ended:?}):\n{}", self.text());
             }
-            let woken = arrived.wait_timeout(lines, Duration::from_millis(100));
-            lines = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.0.1.wait_timeout(written, Duration::from_millis(100));
+            written = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

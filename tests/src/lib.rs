@@ -18,6 +18,8 @@ pub mod request;
 pub mod stream;
 pub mod swarm;
 
+pub mod kill_loop;
+
 pub mod fuzz;
 
 pub mod sim;

@@ -1,0 +1,171 @@
+//! The lives of the hub: started on the same folder, loaded, and killed at a random moment.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Plan;
+use super::whereabouts::Whereabouts;
+use crate::hub::{Hub, HubBuilder};
+use crate::wait::let_pass;
+
+/// Acknowledged events in one life, at most: enough to write much more than fits in memory's history, and little
+/// enough that hundreds of lives can be replayed.
+const EVENTS_MAX: u64 = 600;
+
+/// History in memory, in events: most of what is missed in one life must come from the log.
+const HISTORY_EVENTS: u64 = 64;
+
+/// Mebibytes the log may have for each life: more than the events of one take, since nothing may be retired here.
+const LOG_MIB_PER_LIFE: u64 = 2;
+
+/// A life is ended at most so much later than its load would have it: not always right behind an answer.
+const KILL_MOMENT_MAX: Duration = Duration::from_millis(3);
+
+/// A drain lasts longer than this: publishes are finished and streams end in steps of 20 ms.
+const DRAIN_MOMENT_MAX: Duration = Duration::from_millis(30);
+
+/// The start is killed at any moment up to its longest time so far, and of a very slow one up to this.
+const START_MOMENT_MAX: Duration = Duration::from_millis(400);
+
+/// A drain with everybody connected.
+const DRAIN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Which log the hub has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    /// In a folder that outlives it.
+    File,
+    /// In its memory.
+    Memory,
+}
+
+/// How a life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Killed,
+    KilledInItsStart,
+    KilledInItsDrain,
+    Stopped,
+}
+
+/// The lives so far.
+#[derive(Debug)]
+pub struct Lives {
+    builder: HubBuilder,
+    folder: Option<tempfile::TempDir>,
+    kept: Option<PathBuf>,
+    random: fastrand::Rng,
+    start_longest: Duration,
+    killed: u32,
+    killed_in_start: u32,
+    killed_in_drain: u32,
+    stopped: u32,
+}
+
+impl Lives {
+    /// None yet.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let builder = Hub::builder().set("history.events", HISTORY_EVENTS).set("drain.over", "0s");
+        let builder = match plan.log {
+            LogKind::Memory => builder,
+            LogKind::File => builder
+                .log_in(folder.path())
+                .set("log.bytes", format!("{}MiB", LOG_MIB_PER_LIFE * u64::from(plan.kills + 8))),
+        };
+        Self {
+            builder,
+            folder: Some(folder),
+            kept: None,
+            random: fastrand::Rng::with_seed(plan.seed),
+            start_longest: Duration::from_millis(50),
+            killed: 0,
+            killed_in_start: 0,
+            killed_in_drain: 0,
+            stopped: 0,
+        }
+    }
+
+    /// How often it has been killed.
+    pub(super) fn kills(&self) -> u32 {
+        self.killed + self.killed_in_start + self.killed_in_drain
+    }
+
+    /// Starts the hub once and ends it.
+    pub(super) fn live_one(&mut self, whereabouts: &Whereabouts) {
+        let end = match self.random.u32(0..100) {
+            0..15 => End::KilledInItsStart,
+            15..25 => End::KilledInItsDrain,
+            25..30 => End::Stopped,
+            _ => End::Killed,
+        };
+        if end == End::KilledInItsStart {
+            let launch = self.builder.clone().launch();
+            let_pass(self.random_moment(self.start_longest));
+            launch.kill9();
+            self.killed_in_start += 1;
+            return;
+        }
+        let mut hub = self.start(whereabouts);
+        whereabouts.wait_for_acknowledged(self.random.u64(0..EVENTS_MAX));
+        let_pass(self.random_moment(KILL_MOMENT_MAX));
+        whereabouts.hub_goes();
+        match end {
+            End::Killed | End::KilledInItsStart => {
+                hub.kill9();
+                self.killed += 1;
+            }
+            End::KilledInItsDrain => {
+                hub.sigterm();
+                let_pass(self.random_moment(DRAIN_MOMENT_MAX));
+                hub.kill9();
+                self.killed_in_drain += 1;
+            }
+            End::Stopped => {
+                hub.sigterm();
+                assert_eq!(hub.wait_for_exit(DRAIN_WITHIN).code(), Some(0), "a clean stop");
+                self.stopped += 1;
+            }
+        }
+    }
+
+    /// Starts the hub for the last time.
+    pub(super) fn live_last(&mut self, whereabouts: &Whereabouts) -> Hub {
+        self.start(whereabouts)
+    }
+
+    fn start(&mut self, whereabouts: &Whereabouts) -> Hub {
+        let begin = Instant::now();
+        let hub = self.builder.clone().start();
+        self.start_longest = self.start_longest.max(begin.elapsed()).min(START_MOMENT_MAX);
+        whereabouts.hub_is_at(hub.addr());
+        hub
+    }
+
+    fn random_moment(&mut self, max: Duration) -> Duration {
+        Duration::from_micros(self.random.u64(0..=max.as_micros() as u64))
+    }
+
+    /// Leaves the log where it is, for whoever wants to know.
+    pub(super) fn keep_folder(&mut self) {
+        self.kept = self.kept.take().or_else(|| self.folder.take().map(tempfile::TempDir::keep));
+    }
+
+    /// Where the log was left.
+    #[must_use]
+    pub fn kept_folder(&self) -> Option<&Path> {
+        self.kept.as_deref()
+    }
+}
+
+impl fmt::Display for Lives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { killed_in_start, killed_in_drain, stopped, .. } = self;
+        write!(
+            f,
+            "kills = {} ({killed_in_start} in the start, {killed_in_drain} in the drain), clean stops = {stopped}",
+            self.kills()
+        )
+    }
+}
