@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod publish;
 pub mod request;
 pub mod stream;
+pub mod numbers;
 pub mod swarm;
 
 pub mod kill_loop;
