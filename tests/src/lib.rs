@@ -8,6 +8,8 @@ pub mod wire;
 
 pub mod binary;
 pub mod hub;
+pub mod log_files;
+pub mod tmpfs;
 pub mod netns;
 pub mod token;
 pub mod wait;
