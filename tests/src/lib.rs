@@ -10,6 +10,7 @@ pub mod binary;
 pub mod hub;
 pub mod log_files;
 pub mod tmpfs;
+pub mod crash_disk;
 pub mod netns;
 pub mod token;
 pub mod wait;

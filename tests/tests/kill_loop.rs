@@ -1,6 +1,6 @@
 //! What was acknowledged is there after every kill, once, at its place, for everybody who resumes.
 //!
-//! Not here: hundreds of kills (`scripts/kill-loop`), and loss of power (the simulator's disk).
+//! Not here: hundreds of kills (`scripts/kill-loop`).
 
 use corecast_tests::kill_loop::{LogKind, Plan};
 
@@ -10,6 +10,14 @@ fn nothing_acknowledged_is_lost_reordered_or_doubled_over_twenty_kills() {
     println!("{report}");
     assert!(report.verdict.is_clean(), "{report}");
     assert!(report.verdict.acknowledged > 1000 && report.verdict.retried > 0, "{report}: no load");
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_power_goes_with_the_hub() {
+    let report = Plan { kills: 10, seed: fastrand::u64(..), log: LogKind::FileLosingPower }.run();
+    println!("{report}");
+    assert!(report.verdict.is_clean(), "{report}");
+    assert!(report.verdict.acknowledged > 500, "{report}: no load");
 }
 
 /// The loop is only worth as much as what it would notice.

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::Plan;
 use super::whereabouts::Whereabouts;
+use crate::crash_disk::CrashDisk;
 use crate::hub::{Hub, HubBuilder};
+use crate::log_files;
 use crate::wait::let_pass;
 
 /// Acknowledged events in one life, at most: enough to write much more than fits in memory's history, and little
@@ -18,6 +20,12 @@ const HISTORY_EVENTS: u64 = 64;
 
 /// Mebibytes the log may have for each life: more than the events of one take, since nothing may be retired here.
 const LOG_MIB_PER_LIFE: u64 = 2;
+
+/// Room for lives that end otherwise.
+const LIVES_BESIDES: u32 = 8;
+
+/// Room on a disk for the file system's own, and for what is reserved ahead.
+const DISK_BYTES_BESIDES: u64 = 32 << 20;
 
 /// A life is ended at most so much later than its load would have it: not always right behind an answer.
 const KILL_MOMENT_MAX: Duration = Duration::from_millis(3);
@@ -36,6 +44,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 pub enum LogKind {
     /// In a folder that outlives it.
     File,
+    /// In a folder on a disk whose power is lost with every kill.
+    FileLosingPower,
     /// In its memory.
     Memory,
 }
@@ -53,6 +63,7 @@ enum End {
 #[derive(Debug)]
 pub struct Lives {
     builder: HubBuilder,
+    disk: Option<CrashDisk>,
     folder: Option<tempfile::TempDir>,
     kept: Option<PathBuf>,
     random: fastrand::Rng,
@@ -68,14 +79,20 @@ impl Lives {
     pub(super) fn new(plan: &Plan) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let builder = Hub::builder().set("history.events", HISTORY_EVENTS).set("drain.over", "0s");
+        let log_mib = LOG_MIB_PER_LIFE * u64::from(plan.kills + LIVES_BESIDES);
+        let disk = (plan.log == LogKind::FileLosingPower)
+            .then(|| CrashDisk::mount((log_mib << 20) + DISK_BYTES_BESIDES));
+        let log_folder =
+            disk.as_ref().map_or_else(|| folder.path().to_owned(), |disk| disk.path().join("log"));
         let builder = match plan.log {
             LogKind::Memory => builder,
-            LogKind::File => builder
-                .log_in(folder.path())
-                .set("log.bytes", format!("{}MiB", LOG_MIB_PER_LIFE * u64::from(plan.kills + 8))),
+            LogKind::File | LogKind::FileLosingPower => {
+                builder.log_in(&log_folder).set("log.bytes", format!("{log_mib}MiB"))
+            }
         };
         Self {
             builder,
+            disk,
             folder: Some(folder),
             kept: None,
             random: fastrand::Rng::with_seed(plan.seed),
@@ -105,6 +122,7 @@ impl Lives {
             let_pass(self.random_moment(self.start_longest));
             launch.kill9();
             self.killed_in_start += 1;
+            self.lose_power();
             return;
         }
         let mut hub = self.start(whereabouts);
@@ -115,18 +133,27 @@ impl Lives {
             End::Killed | End::KilledInItsStart => {
                 hub.kill9();
                 self.killed += 1;
+                self.lose_power();
             }
             End::KilledInItsDrain => {
                 hub.sigterm();
                 let_pass(self.random_moment(DRAIN_MOMENT_MAX));
                 hub.kill9();
                 self.killed_in_drain += 1;
+                self.lose_power();
             }
             End::Stopped => {
                 hub.sigterm();
                 assert_eq!(hub.wait_for_exit(DRAIN_WITHIN).code(), Some(0), "a clean stop");
                 self.stopped += 1;
+                self.lose_power();
             }
+        }
+    }
+
+    fn lose_power(&mut self) {
+        if let Some(disk) = &mut self.disk {
+            disk.lose_power();
         }
     }
 
@@ -149,7 +176,11 @@ impl Lives {
 
     /// Leaves the log where it is, for whoever wants to know.
     pub(super) fn keep_folder(&mut self) {
-        self.kept = self.kept.take().or_else(|| self.folder.take().map(tempfile::TempDir::keep));
+        let Some(folder) = self.folder.take() else { return };
+        if let Some(disk) = &self.disk {
+            log_files::copy(&disk.path().join("log"), folder.path());
+        }
+        self.kept = Some(folder.keep());
     }
 
     /// Where the log was left.

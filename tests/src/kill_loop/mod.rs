@@ -3,8 +3,9 @@
 //! What is promised: an acknowledged event has its one place in the order, and whoever resumes gets it once; what was
 //! shown to one subscriber is never gone or changed later. Publishers and subscribers live through all lives of the
 //! hub, and `judge` compares what they remember with a last replay of everything.
-//! Not here: loss of power. What a killed process has written stays in the kernel's memory, so that a missing sync is
-//! not noticed; the simulator's disk forgets it (`sim`).
+//! What a killed process has written stays in the kernel's memory, so that a missing sync is not noticed: to see that,
+//! the log is put on a disk that loses its power with every kill (`LogKind::FileLosingPower`).
+//! Not here: disks that write in another order or only half of it. The simulator has one.
 
 mod event;
 mod judge;
