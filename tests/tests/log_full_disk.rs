@@ -60,7 +60,7 @@ fn a_full_disk_refuses_publishers_serves_subscribers_and_ends_with_the_lack_of_r
     (0..100).for_each(|n| drop(publisher.to_topic(numbers::TOPIC, &numbers::large(n, 4000))));
     disk.fill();
     let refused = publish_until_refused(&mut publisher, 100);
-    hub.wait_for_log(&["room"]);
+    hub.wait_for_log(&["ERROR", "No space left"]);
     expect_large(&mut live, 0..refused);
 
     // Whoever listens goes on: heartbeats, what was kept, ephemeral events, and the operator's pages.
