@@ -61,6 +61,7 @@ fn a_full_disk_refuses_publishers_serves_subscribers_and_ends_with_the_lack_of_r
     disk.fill();
     let refused = publish_until_refused(&mut publisher, 100);
     hub.wait_for_log(&["ERROR", "No space left"]);
+    assert_eq!(hub.metric_where("corecast_log_state", "full"), 1.0);
     expect_large(&mut live, 0..refused);
 
     // Whoever listens goes on: heartbeats, what was kept, ephemeral events, and the operator's pages.
@@ -83,6 +84,7 @@ fn a_full_disk_refuses_publishers_serves_subscribers_and_ends_with_the_lack_of_r
     eventually(PATIENCE, "publishing goes on without a restart", || {
         (publisher.try_publish(&event).status() == 200).then_some(())
     });
+    assert_eq!(hub.metric_where("corecast_log_state", "ok"), 1.0);
     expect_large(&mut live, refused..refused + 1);
     (refused + 1..refused + 50)
         .for_each(|n| drop(publisher.to_topic(numbers::TOPIC, &numbers::large(n, 4000))));
@@ -100,13 +102,14 @@ fn nothing_acknowledged_is_lost_while_room_comes_and_goes() {
     const ROUNDS: u32 = 30;
     const PUBLISHERS: usize = 4;
     let disk = Tmpfs::mount(DISK_BYTES);
-    // Less than the disk: what retention lets go of makes room as well.
-    let builder = builder(&disk).set("log.bytes", "16MiB");
+    let builder = builder(&disk);
     let mut hub = builder.clone().start();
     let mut live = EventStream::open(hub.addr(), &numbers::subscribe());
     let is_over = AtomicBool::new(false);
     let acknowledged: Vec<Vec<String>> = thread::scope(|scope| {
         let (addr, is_over) = (hub.addr(), &is_over);
+        // Also when something is found wrong here: nobody would end the publishers then.
+        let end = EndWithThis(is_over);
         let publish = move |index| publish_while(addr, index, is_over);
         let publishing: Vec<_> = (0..PUBLISHERS).map(|index| scope.spawn(move || publish(index))).collect();
         for _ in 0..ROUNDS {
@@ -118,7 +121,7 @@ fn nothing_acknowledged_is_lost_while_room_comes_and_goes() {
             disk.make_room();
             live.next_event();
         }
-        is_over.store(true, Ordering::Release);
+        drop(end);
         publishing.into_iter().map(|publisher| publisher.join().unwrap()).collect()
     });
     hub.kill9();
@@ -135,6 +138,15 @@ fn nothing_acknowledged_is_lost_while_room_comes_and_goes() {
         let of_this: Vec<&String> =
             kept.iter().filter(|data| data.starts_with(&format!("{index} "))).collect();
         assert!(!acknowledged.is_empty() && acknowledged.iter().eq(of_this), "publisher {index}");
+    }
+}
+
+/// Says that it is over when it is dropped.
+struct EndWithThis<'a>(&'a AtomicBool);
+
+impl Drop for EndWithThis<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

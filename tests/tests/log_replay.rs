@@ -54,6 +54,7 @@ fn every_way_to_say_where_one_was_goes_on_from_there_over_restarts_too() {
         }
     };
     check(&hub);
+    assert!(hub.metric("corecast_log_reads_total") > 0.0, "memory cannot have had all of it");
     hub.kill9();
     let mut hub = builder(folder.path()).start();
     check(&hub);
