@@ -164,15 +164,19 @@ impl Client {
     /// Bytes that came; `None` if the connection is lost.
     fn try_fill(&mut self) -> Option<usize> {
         let mut buf = [0; 16384];
-        match self.socket.read(&mut buf) {
-            Ok(read) => {
-                self.unread.extend_from_slice(&buf[..read]);
-                Some(read)
+        loop {
+            match self.socket.read(&mut buf) {
+                Ok(read) => {
+                    self.unread.extend_from_slice(&buf[..read]);
+                    return Some(read);
+                }
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    panic!("no answer: {e}")
+                }
+                // A socket with a timeout gives up when the process is stopped and goes on (signal(7)).
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return None,
             }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                panic!("no answer: {e}")
-            }
-            Err(_) => None,
         }
     }
 

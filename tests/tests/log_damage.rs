@@ -289,6 +289,7 @@ fn damage_under_a_running_hub_is_told_as_a_gap_and_harms_nobody_else() {
     let mut publisher = Publisher::connect(hub.addr());
     let mut live = EventStream::open(hub.addr(), &numbers::subscribe());
     numbers::publish(&mut publisher, 0..5000);
+    numbers::expect(&mut live, 0..5000);
     let segment = log_files::last_segment(folder.path());
     log_files::flip(&segment, log_files::used_bytes(&segment).len() / 2, 1);
     let earliest = numbers::subscribe().last_event_id("earliest");
@@ -307,7 +308,6 @@ fn damage_under_a_running_hub_is_told_as_a_gap_and_harms_nobody_else() {
     }
     assert!((1..2500).contains(&missing), "{missing} events are told to be gone");
     hub.wait_for_log(&["ERROR", segment.file_name().unwrap().to_str().unwrap()]);
-    numbers::expect(&mut live, 0..5000);
     numbers::publish(&mut publisher, 5000..5001);
     numbers::expect(&mut live, 5000..5001);
     numbers::expect(&mut stream, 5000..5001);
