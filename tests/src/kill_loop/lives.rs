@@ -64,6 +64,7 @@ enum End {
 pub struct Lives {
     builder: HubBuilder,
     disk: Option<CrashDisk>,
+    log_folder: Option<PathBuf>,
     folder: Option<tempfile::TempDir>,
     kept: Option<PathBuf>,
     random: fastrand::Rng,
@@ -82,17 +83,19 @@ impl Lives {
         let log_mib = LOG_MIB_PER_LIFE * u64::from(plan.kills + LIVES_BESIDES);
         let disk = (plan.log == LogKind::FileLosingPower)
             .then(|| CrashDisk::mount((log_mib << 20) + DISK_BYTES_BESIDES));
-        let log_folder =
-            disk.as_ref().map_or_else(|| folder.path().to_owned(), |disk| disk.path().join("log"));
-        let builder = match plan.log {
-            LogKind::Memory => builder,
-            LogKind::File | LogKind::FileLosingPower => {
-                builder.log_in(&log_folder).set("log.bytes", format!("{log_mib}MiB"))
-            }
+        let log_folder = match plan.log {
+            LogKind::Memory => None,
+            LogKind::File => Some(folder.path().to_owned()),
+            LogKind::FileLosingPower => disk.as_ref().map(|disk| disk.path().join("log")),
+        };
+        let builder = match &log_folder {
+            None => builder,
+            Some(folder) => builder.log_in(folder).set("log.bytes", format!("{log_mib}MiB")),
         };
         Self {
             builder,
             disk,
+            log_folder,
             folder: Some(folder),
             kept: None,
             random: fastrand::Rng::with_seed(plan.seed),
@@ -143,8 +146,7 @@ impl Lives {
                 self.lose_power();
             }
             End::Stopped => {
-                hub.sigterm();
-                assert_eq!(hub.wait_for_exit(DRAIN_WITHIN).code(), Some(0), "a clean stop");
+                stop(hub);
                 self.stopped += 1;
                 self.lose_power();
             }
@@ -162,6 +164,15 @@ impl Lives {
         self.start(whereabouts)
     }
 
+    /// Stops it for good. What it has gone through has left nothing wrong in its log.
+    pub(super) fn end(&self, hub: Hub) {
+        stop(hub);
+        if let Some(folder) = &self.log_folder {
+            let verified = log_files::run("verify", folder, &[]);
+            assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+        }
+    }
+
     fn start(&mut self, whereabouts: &Whereabouts) -> Hub {
         let begin = Instant::now();
         let hub = self.builder.clone().start();
@@ -177,8 +188,8 @@ impl Lives {
     /// Leaves the log where it is, for whoever wants to know.
     pub(super) fn keep_folder(&mut self) {
         let Some(folder) = self.folder.take() else { return };
-        if let Some(disk) = &self.disk {
-            log_files::copy(&disk.path().join("log"), folder.path());
+        if let (Some(log), Some(_)) = (&self.log_folder, &self.disk) {
+            log_files::copy(log, folder.path());
         }
         self.kept = Some(folder.keep());
     }
@@ -188,6 +199,11 @@ impl Lives {
     pub fn kept_folder(&self) -> Option<&Path> {
         self.kept.as_deref()
     }
+}
+
+fn stop(mut hub: Hub) {
+    hub.sigterm();
+    assert_eq!(hub.wait_for_exit(DRAIN_WITHIN).code(), Some(0), "a clean stop");
 }
 
 impl fmt::Display for Lives {

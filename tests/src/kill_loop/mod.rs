@@ -116,6 +116,7 @@ impl Plan {
             Announcer::connect(hub.addr()).to_topic(END, END);
             let watched: Vec<Subscriber> = watching.into_iter().map(joined).collect();
             let order = subscriber::replay_of_everything(hub.addr());
+            lives.end(hub);
             (Evidence { published, watched }, order)
         });
         let verdict = evidence.judge(&order);
