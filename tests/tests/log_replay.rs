@@ -178,6 +178,8 @@ fn who_may_see_an_event_is_kept_with_it() {
     let folder = tempdir().unwrap();
     let mut hub = builder(folder.path()).start();
     let mut publisher = Publisher::connect(hub.addr());
+    let mut everybody: Vec<String> = (0..999).map(|n| format!("user-{n}")).collect();
+    everybody.push("alice".to_owned());
     for event in [
         json!({"topics": ["a"], "data": "1"}),
         json!({"topics": ["unasked"], "data": "2"}),
@@ -187,6 +189,7 @@ fn who_may_see_an_event_is_kept_with_it() {
         json!({"users": ["bob"], "data": "6", "type": "greeting"}),
         json!({"all": true, "data": "7"}),
         json!({"topics": ["unasked", "a"], "data": "8\nof two lines"}),
+        json!({"users": everybody, "data": "9"}),
     ] {
         publisher.publish(&event);
     }
@@ -197,7 +200,7 @@ fn who_may_see_an_event_is_kept_with_it() {
         |token: &str| Subscribe::with_token(token).topic("a").topic("b").topic("c").last_event_id("earliest");
     let check = |hub: &Hub| {
         let seen_by = |token: &str, count| EventStream::open(hub.addr(), &of(token)).next_data(count);
-        assert_eq!(seen_by(&alice, 5), ["1", "3", "4", "7", "8\nof two lines"]);
+        assert_eq!(seen_by(&alice, 6), ["1", "3", "4", "7", "8\nof two lines", "9"]);
         assert_eq!(seen_by(&bob, 6), ["1", "4", "5", "6", "7", "8\nof two lines"]);
         let anonymous = Subscribe::to("a").topic("b").last_event_id("earliest");
         assert_eq!(EventStream::open(hub.addr(), &anonymous).next_data(3), ["1", "7", "8\nof two lines"]);
@@ -226,4 +229,26 @@ fn a_reader_that_falls_behind_memory_is_fed_from_the_log_and_loses_nothing() {
     }
     publisher.to_topic("large", &numbers::large(LARGE_EVENTS, EVENT_BYTES));
     assert_eq!(numbers::of_large(&slow.next_event().data), LARGE_EVENTS, "it is live again");
+}
+
+/// The log is read in runs of about 64 KiB; one event can be as long.
+#[test]
+fn events_as_long_as_what_is_read_at_once_are_replayed_like_others() {
+    let folder = tempdir().unwrap();
+    let mut hub = builder(folder.path()).start();
+    let mut publisher = Publisher::connect(hub.addr());
+    let sizes: Vec<usize> =
+        (0..120).map(|n| if n % 3 == 0 { 64_000 + n % 7 } else { n * n % 5000 }).collect();
+    for (n, &size) in sizes.iter().enumerate() {
+        publisher.to_topic("large", &numbers::large(n as u32, size));
+    }
+    let check = |hub: &Hub| {
+        let mut stream = EventStream::open(hub.addr(), &Subscribe::to("large").last_event_id("earliest"));
+        for (n, &size) in sizes.iter().enumerate() {
+            assert_eq!(stream.next_event().data, numbers::large(n as u32, size));
+        }
+    };
+    check(&hub);
+    hub.kill9();
+    check(&builder(folder.path()).start());
 }

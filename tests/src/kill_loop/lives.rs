@@ -18,8 +18,9 @@ const EVENTS_MAX: u64 = 600;
 /// History in memory, in events: most of what is missed in one life must come from the log.
 const HISTORY_EVENTS: u64 = 64;
 
-/// Mebibytes the log may have for each life: more than the events of one take, since nothing may be retired here.
-const LOG_MIB_PER_LIFE: u64 = 2;
+/// Kibibytes the log may have for each life: twice what lives publish on average, since nothing may be retired here,
+/// and little enough that segments, a sixteenth of it, are left for new ones now and then.
+const LOG_KIB_PER_LIFE: u64 = 400;
 
 /// Room for lives that end otherwise.
 const LIVES_BESIDES: u32 = 8;
@@ -80,9 +81,9 @@ impl Lives {
     pub(super) fn new(plan: &Plan) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let builder = Hub::builder().set("history.events", HISTORY_EVENTS).set("drain.over", "0s");
-        let log_mib = LOG_MIB_PER_LIFE * u64::from(plan.kills + LIVES_BESIDES);
+        let log_kib = LOG_KIB_PER_LIFE * u64::from(plan.kills + LIVES_BESIDES);
         let disk = (plan.log == LogKind::FileLosingPower)
-            .then(|| CrashDisk::mount((log_mib << 20) + DISK_BYTES_BESIDES));
+            .then(|| CrashDisk::mount((log_kib << 10) + DISK_BYTES_BESIDES));
         let log_folder = match plan.log {
             LogKind::Memory => None,
             LogKind::File => Some(folder.path().to_owned()),
@@ -90,7 +91,7 @@ impl Lives {
         };
         let builder = match &log_folder {
             None => builder,
-            Some(folder) => builder.log_in(folder).set("log.bytes", format!("{log_mib}MiB")),
+            Some(folder) => builder.log_in(folder).set("log.bytes", format!("{log_kib}KiB")),
         };
         Self {
             builder,
