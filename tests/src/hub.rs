@@ -30,6 +30,7 @@ pub struct HubBuilder {
     settings: Vec<(String, Value)>,
     nofile: Option<u64>,
     namespace: Option<Namespace>,
+    faults: Vec<String>,
 }
 
 impl HubBuilder {
@@ -59,6 +60,14 @@ impl HubBuilder {
     #[must_use]
     pub fn nofile(mut self, limit: u64) -> Self {
         self.nofile = Some(limit);
+        self
+    }
+
+    /// Lets a system call fail or take its time, as strace(1) spells it behind `inject=`, such as
+    /// `fdatasync:error=EIO:when=5`. Calls made through io_uring are not seen.
+    #[must_use]
+    pub fn fault(mut self, fault: &str) -> Self {
+        self.faults.push(fault.to_owned());
         self
     }
 
@@ -107,6 +116,15 @@ impl HubBuilder {
         }
         if let Some(limit) = self.nofile {
             words.extend(["prlimit".to_owned(), format!("--nofile={limit}:{limit}")]);
+        }
+        if !self.faults.is_empty() {
+            // The hub stays a child of the test, and its tracer ends with it.
+            words.extend(["strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null"].map(str::to_owned));
+            for fault in &self.faults {
+                let call = fault.split(':').next().unwrap_or_default();
+                words.extend(["-e".to_owned(), format!("trace={call}")]);
+                words.extend(["-e".to_owned(), format!("inject={fault}")]);
+            }
         }
         words.push(binary::corecast().display().to_string());
         words.extend(["serve", "--log-format", "json", "--config"].map(str::to_owned));
@@ -182,7 +200,7 @@ impl Hub {
     /// A hub with the harness's usual configuration.
     #[must_use]
     pub fn builder() -> HubBuilder {
-        HubBuilder { settings: Vec::new(), nofile: None, namespace: None }
+        HubBuilder { settings: Vec::new(), nofile: None, namespace: None, faults: Vec::new() }
             .set("hub.listen", "127.0.0.1:0")
             .set("hub.shards", 2)
             .set("admin.listen", "127.0.0.1:0")

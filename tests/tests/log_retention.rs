@@ -113,3 +113,22 @@ fn a_slow_reader_that_retention_overtakes_is_told_what_it_missed() {
     }
     assert!(gaps > 0, "retention overtook nobody");
 }
+
+/// Publishers' ids are remembered in memory, so only so many of them. The hub's own ids need no memory.
+#[test]
+fn a_publishers_id_that_was_forgotten_is_told_as_a_gap_and_the_hubs_own_ids_never_are() {
+    const EVENTS: u32 = 1000;
+    let folder = tempdir().unwrap();
+    let mut hub = builder(folder.path()).set("log.ids", 10).start();
+    let ids = numbers::publish(&mut Publisher::connect(hub.addr()), 0..EVENTS);
+    let check = |hub: &Hub| {
+        let after = |id: &str| EventStream::open(hub.addr(), &numbers::subscribe().last_event_id(id));
+        assert_eq!(after(&numbers::own_id(10)).next_event().kind, "corecast.gap");
+        numbers::expect(&mut after(&numbers::own_id(EVENTS - 10)), EVENTS - 9..EVENTS);
+        numbers::expect(&mut after(&numbers::own_id(EVENTS - 50)), EVENTS - 49..EVENTS);
+        numbers::expect(&mut after(&ids[11]), 12..EVENTS);
+    };
+    check(&hub);
+    hub.kill9();
+    check(&builder(folder.path()).set("log.ids", 10).start());
+}
