@@ -51,11 +51,10 @@ pub enum LogKind {
     Memory,
 }
 
-/// How a life ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a life ends that has begun.
+#[derive(Clone, Copy, Debug)]
 enum End {
     Killed,
-    KilledInItsStart,
     KilledInItsDrain,
     Stopped,
 }
@@ -115,41 +114,41 @@ impl Lives {
 
     /// Starts the hub once and ends it.
     pub(super) fn live_one(&mut self, whereabouts: &Whereabouts) {
-        let end = match self.random.u32(0..100) {
-            0..15 => End::KilledInItsStart,
-            15..25 => End::KilledInItsDrain,
-            25..30 => End::Stopped,
-            _ => End::Killed,
-        };
-        if end == End::KilledInItsStart {
-            let launch = self.builder.clone().launch();
-            let_pass(self.random_moment(self.start_longest));
-            launch.kill9();
-            self.killed_in_start += 1;
-            self.lose_power();
-            return;
+        match self.random.u32(0..100) {
+            0..15 => self.die_in_start(),
+            15..25 => self.live(whereabouts, End::KilledInItsDrain),
+            25..30 => self.live(whereabouts, End::Stopped),
+            _ => self.live(whereabouts, End::Killed),
         }
+        self.lose_power();
+    }
+
+    fn die_in_start(&mut self) {
+        let launch = self.builder.clone().launch();
+        let_pass(self.random_moment(self.start_longest));
+        launch.kill9();
+        self.killed_in_start += 1;
+    }
+
+    fn live(&mut self, whereabouts: &Whereabouts, end: End) {
         let mut hub = self.start(whereabouts);
         whereabouts.wait_for_acknowledged(self.random.u64(0..EVENTS_MAX));
         let_pass(self.random_moment(KILL_MOMENT_MAX));
         whereabouts.hub_goes();
         match end {
-            End::Killed | End::KilledInItsStart => {
+            End::Killed => {
                 hub.kill9();
                 self.killed += 1;
-                self.lose_power();
             }
             End::KilledInItsDrain => {
                 hub.sigterm();
                 let_pass(self.random_moment(DRAIN_MOMENT_MAX));
                 hub.kill9();
                 self.killed_in_drain += 1;
-                self.lose_power();
             }
             End::Stopped => {
                 stop(hub);
                 self.stopped += 1;
-                self.lose_power();
             }
         }
     }
