@@ -13,6 +13,7 @@ use corecast_tests::publish::{Publisher, request};
 use corecast_tests::stream::EventStream;
 use corecast_tests::token::Token;
 use corecast_tests::wait::{PATIENCE, eventually};
+use corecast_tests::wire::response::End;
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -104,6 +105,43 @@ fn what_was_acknowledged_while_the_hub_was_stopping_is_kept() {
         // The last may have been kept without its publisher having been told.
         assert!(kept.len() - acknowledged.len() <= 1, "publisher {index}");
         assert!(acknowledged.iter().eq(kept.into_iter().take(acknowledged.len())), "publisher {index}");
+    }
+}
+
+/// Streams far behind memory are sent away in the middle of their replay, and go on there when the hub is back.
+#[test]
+fn who_was_being_fed_from_the_log_goes_on_behind_the_restart() {
+    const EVENTS: u32 = 2000;
+    const STREAMS: usize = 8;
+    let folder = tempdir().unwrap();
+    let mut hub = builder(folder.path()).start();
+    let mut publisher = Publisher::connect(hub.addr());
+    (0..EVENTS).for_each(|n| drop(publisher.to_topic(numbers::TOPIC, &numbers::large(n, 8000))));
+    let earliest = numbers::subscribe().last_event_id("earliest");
+    let mut streams: Vec<_> =
+        (0..STREAMS).map(|_| EventStream::open_narrow(hub.addr(), &earliest, 32 << 10)).collect();
+    hub.sigterm();
+    // Nobody reads: the hub does not wait for them for ever.
+    assert_eq!(hub.wait_for_exit(WITHIN).code(), Some(0));
+    let mut seen_up_to = Vec::new();
+    for stream in &mut streams {
+        let mut next = 0;
+        while let Some(event) = stream.next_event_or_end() {
+            if event.kind != "corecast.drain" {
+                assert_eq!(numbers::of_large(&event.data), next);
+                next += 1;
+            }
+        }
+        assert_ne!(stream.end(), End::Clean, "a clean end says: do not come back");
+        let id = stream.last_event_id().unwrap_or("earliest").to_owned();
+        seen_up_to.push((next, id));
+    }
+    assert!(seen_up_to.iter().all(|(next, _)| *next < EVENTS), "buffers had everything");
+    let hub = builder(folder.path()).start();
+    for (next, id) in seen_up_to {
+        let request = numbers::subscribe().last_event_id(&id);
+        let mut stream = EventStream::open(hub.addr(), &request);
+        (next..EVENTS).for_each(|n| assert_eq!(numbers::of_large(&stream.next_event().data), n));
     }
 }
 
