@@ -67,6 +67,39 @@ impl Client {
         Self { socket, unread: Vec::new() }
     }
 
+    /// Connects to a hub that may be gone.
+    ///
+    /// # Panics
+    /// If the kernel refuses what every TCP socket can do.
+    #[must_use]
+    pub fn try_connect(addr: SocketAddr) -> Option<Self> {
+        let socket = TcpStream::connect(addr).ok()?;
+        socket.set_nodelay(true).ok()?;
+        socket.set_read_timeout(Some(PATIENCE)).expect("a positive timeout");
+        Some(Self { socket, unread: Vec::new() })
+    }
+
+    /// Sends a request and reads its whole answer; `None` if the connection is lost before its end.
+    ///
+    /// # Panics
+    /// If the connection stays and the answer does not come, or is not what it says it is.
+    pub fn try_exchange(&mut self, request: &[u8]) -> Option<Answer> {
+        let mut reader = ResponseReader::default();
+        self.socket.write_all(request).ok()?;
+        loop {
+            let unread = std::mem::take(&mut self.unread);
+            let used = reader.feed(&unread, |item| panic!("an event stream instead of an answer: {item:?}"));
+            let used = used.unwrap_or_else(|e| panic!("{e:?} in {}", printable(&unread)));
+            self.unread = unread[used..].to_vec();
+            if reader.is_complete() {
+                return Some(answer_of(&reader));
+            }
+            if self.try_fill()? == 0 {
+                return None;
+            }
+        }
+    }
+
     /// Sends bytes, whatever they mean.
     ///
     /// # Panics
@@ -121,15 +154,30 @@ impl Client {
                 break;
             }
         }
-        let head = reader.head().expect("a complete answer has a head").clone();
-        Answer { head, body: reader.body().to_vec() }
+        answer_of(&reader)
     }
 
     fn fill(&mut self) -> usize {
+        self.try_fill().expect("the connection lasts until its answer")
+    }
+
+    /// Bytes that came; `None` if the connection is lost.
+    fn try_fill(&mut self) -> Option<usize> {
         let mut buf = [0; 16384];
-        let read = self.socket.read(&mut buf).unwrap_or_else(|e| panic!("no answer: {e}"));
-        self.unread.extend_from_slice(&buf[..read]);
-        read
+        loop {
+            match self.socket.read(&mut buf) {
+                Ok(read) => {
+                    self.unread.extend_from_slice(&buf[..read]);
+                    return Some(read);
+                }
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    panic!("no answer: {e}")
+                }
+                // A socket with a timeout gives up when the process is stopped and goes on (signal(7)).
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Whether bytes of an answer come within this time.
@@ -169,6 +217,11 @@ impl Client {
             Err(e) => panic!("the hub does not close: {e}"),
         }
     }
+}
+
+fn answer_of(reader: &ResponseReader) -> Answer {
+    let head = reader.head().expect("a complete answer has a head").clone();
+    Answer { head, body: reader.body().to_vec() }
 }
 
 /// Sends `request` on a connection of its own and reads the answer.

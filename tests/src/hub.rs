@@ -2,34 +2,32 @@
 //!
 //! Invariant: a hub that ends without being told to fails its test, and a failed test shows the hub's log.
 
-use std::io::{BufRead, BufReader};
+mod process;
+
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use self::process::{Log, Process};
 use crate::binary;
 use crate::exchange;
 use crate::netns::Namespace;
 use crate::token::HMAC_KEY;
 use crate::wait::{PATIENCE, eventually};
 
-/// A hub in trouble repeats itself; the end of its log says why it ended.
-const LOG_LINES_SHOWN: usize = 200;
-
 /// How a hub is to be configured. Starts from: ports from the OS, two shards, the harness's key, anonymous
 /// subscribers allowed, everything else as the hub's defaults.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HubBuilder {
     settings: Vec<(String, Value)>,
     nofile: Option<u64>,
     namespace: Option<Namespace>,
+    faults: Vec<String>,
 }
 
 impl HubBuilder {
@@ -48,10 +46,25 @@ impl HubBuilder {
         self
     }
 
+    /// Gives it a durable log in this folder, which outlives it: a hub started later on the same folder goes on where
+    /// this one ended.
+    #[must_use]
+    pub fn log_in(self, folder: &Path) -> Self {
+        self.set("log.kind", "file").set("log.path", folder.display().to_string())
+    }
+
     /// Starts it under this `RLIMIT_NOFILE`, soft and hard.
     #[must_use]
     pub fn nofile(mut self, limit: u64) -> Self {
         self.nofile = Some(limit);
+        self
+    }
+
+    /// Lets a system call fail or take its time, as strace(1) spells it behind `inject=`, such as
+    /// `fdatasync:error=EIO:when=5`. Calls made through io_uring are not seen.
+    #[must_use]
+    pub fn fault(mut self, fault: &str) -> Self {
+        self.faults.push(fault.to_owned());
         self
     }
 
@@ -74,21 +87,23 @@ impl HubBuilder {
     /// If it does not come up.
     #[must_use]
     pub fn start(self) -> Hub {
+        self.launch().listening()
+    }
+
+    /// Starts it and waits for nothing.
+    ///
+    /// # Panics
+    /// If the binary cannot be run.
+    #[must_use]
+    pub fn launch(self) -> Launch {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("corecast.toml");
         std::fs::write(&config, self.toml()).expect("the temporary folder can be written");
         let mut child =
             self.command(&config).spawn().unwrap_or_else(|e| panic!("{:?}: {e}", binary::corecast()));
         let log = Log::follow(child.stderr.take().expect("stderr is piped"));
-        let listening = log.wait_for_listening(&mut child);
-        let address = |field: &str| {
-            listening[field]
-                .as_str()
-                .and_then(|a| a.parse().ok())
-                .unwrap_or_else(|| panic!("{field}: {listening}"))
-        };
-        let (hub, admin) = (address("hub"), address("admin"));
-        Hub { child, hub, admin, log, config, namespace: self.namespace, stopped: false, folder }
+        let process = Process { child, log, expected_to_end: true };
+        Launch { process, config, namespace: self.namespace, folder }
     }
 
     fn command(&self, config: &Path) -> Command {
@@ -98,6 +113,15 @@ impl HubBuilder {
         }
         if let Some(limit) = self.nofile {
             words.extend(["prlimit".to_owned(), format!("--nofile={limit}:{limit}")]);
+        }
+        if !self.faults.is_empty() {
+            // The hub stays a child of the test, and its tracer ends with it.
+            words.extend(["strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null"].map(str::to_owned));
+            for fault in &self.faults {
+                let call = fault.split(':').next().unwrap_or_default();
+                words.extend(["-e".to_owned(), format!("trace={call}")]);
+                words.extend(["-e".to_owned(), format!("inject={fault}")]);
+            }
         }
         words.push(binary::corecast().display().to_string());
         words.extend(["serve", "--log-format", "json", "--config"].map(str::to_owned));
@@ -111,16 +135,60 @@ impl HubBuilder {
     }
 }
 
+/// A hub that was started and need not have come up: it may be killed, or give up, before it listens.
+#[derive(Debug)]
+pub struct Launch {
+    process: Process,
+    config: PathBuf,
+    namespace: Option<Namespace>,
+    folder: tempfile::TempDir,
+}
+
+impl Launch {
+    /// Waits until it listens.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[must_use]
+    pub fn listening(mut self) -> Hub {
+        let listening = self.process.log.wait_for_listening(&mut self.process.child);
+        let address = |field: &str| {
+            listening[field]
+                .as_str()
+                .and_then(|a| a.parse().ok())
+                .unwrap_or_else(|| panic!("{field}: {listening}"))
+        };
+        let (hub, admin) = (address("hub"), address("admin"));
+        self.process.expected_to_end = false;
+        let Self { process, config, namespace, folder } = self;
+        Hub { process, hub, admin, config, namespace, folder }
+    }
+
+    /// Ends it without a chance to tidy up, wherever it is in its start.
+    pub fn kill9(mut self) {
+        self.process.kill9();
+    }
+
+    /// Waits until it has given up, and gives its exit status and what it said.
+    ///
+    /// # Panics
+    /// If it goes on.
+    #[must_use]
+    pub fn refusal(mut self) -> (ExitStatus, String) {
+        let status = self.process.wait_for_exit(PATIENCE);
+        self.process.log.wait_for_end();
+        (status, self.process.log.text())
+    }
+}
+
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
-    child: Child,
+    process: Process,
     hub: SocketAddr,
     admin: SocketAddr,
-    log: Log,
     config: PathBuf,
     namespace: Option<Namespace>,
-    stopped: bool,
     // Last: the files go when the process is gone.
     folder: tempfile::TempDir,
 }
@@ -129,7 +197,7 @@ impl Hub {
     /// A hub with the harness's usual configuration.
     #[must_use]
     pub fn builder() -> HubBuilder {
-        HubBuilder { settings: Vec::new(), nofile: None, namespace: None }
+        HubBuilder { settings: Vec::new(), nofile: None, namespace: None, faults: Vec::new() }
             .set("hub.listen", "127.0.0.1:0")
             .set("hub.shards", 2)
             .set("admin.listen", "127.0.0.1:0")
@@ -173,8 +241,8 @@ impl Hub {
     /// If the kernel does not say.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the hub runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id()))
+            .expect("the hub runs");
         let line =
             status.lines().find(|l| l.starts_with("VmRSS:")).expect("the kernel counts resident memory");
         let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("VmRSS is in KiB");
@@ -233,18 +301,17 @@ impl Hub {
     /// # Panics
     /// If it is gone already.
     pub fn sigterm(&mut self) {
-        self.stopped = true;
-        self.signal(Signal::TERM);
+        self.process.expected_to_end = true;
+        let pid = Pid::from_child(&self.process.child);
+        kill_process(pid, Signal::TERM).expect("the hub runs");
     }
 
     /// Ends it without a chance to tidy up.
     ///
     /// # Panics
-    /// If it is gone already.
+    /// If it has ended by itself before.
     pub fn kill9(&mut self) {
-        self.stopped = true;
-        self.signal(Signal::KILL);
-        self.child.wait().expect("a child can be waited for");
+        self.process.kill9();
     }
 
     /// Waits for its end.
@@ -252,90 +319,24 @@ impl Hub {
     /// # Panics
     /// If it does not end `within` this time.
     pub fn wait_for_exit(&mut self, within: Duration) -> ExitStatus {
-        let child = &mut self.child;
-        let status =
-            eventually(within, "the hub's exit", || child.try_wait().expect("a child can be waited for"));
-        self.stopped = true;
-        status
+        self.process.wait_for_exit(within)
     }
 
     /// The last lines of what it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.text()
+        self.process.log.text()
     }
 
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("the hub runs");
+    /// Waits until one line of its log contains all these words, and gives that line.
+    ///
+    /// # Panics
+    /// If none comes.
+    pub fn wait_for_log(&self, words: &[&str]) -> String {
+        eventually(PATIENCE, &format!("a line with {words:?} in the log"), || {
+            self.process.log.find(|line| words.iter().all(|word| line.contains(word)))
+        })
     }
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let ended = self.child.try_wait().ok().flatten();
-        // Neither can fail in a way that matters: the process may be gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            eprintln!("--- log of the hub on {} ---\n{}--- end of the log ---", self.hub, self.log.text());
-        } else if let Some(status) = ended.filter(|_| !self.stopped) {
-            panic!("the hub ended on its own: {status}\n{}", self.log.text());
-        }
-    }
-}
-
-/// What a hub wrote to stderr, line by line.
-#[derive(Clone, Debug)]
-struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
-
-impl Log {
-    fn follow(stderr: ChildStderr) -> Self {
-        let log = Self(Arc::default());
-        let shared = log.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                let (lines, arrived) = &*shared.0;
-                let line = String::from_utf8_lossy(&line).into_owned();
-                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-                arrived.notify_all();
-            }
-        });
-        log
-    }
-
-    fn text(&self) -> String {
-        let lines = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
-        shown.iter().map(|line| format!("{line}\n")).collect()
-    }
-
-    /// The fields of the line that says which addresses were bound.
-    fn wait_for_listening(&self, child: &mut Child) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        let (lines, arrived) = &*self.0;
-        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(fields) = lines.iter().find_map(|line| listening(line)) {
-                return fields;
-            }
-            let ended = child.try_wait().expect("a child can be waited for");
-            if ended.is_some() || Instant::now() > deadline {
-                let _ = child.kill();
-                drop(lines);
-                panic!("the hub does not listen (ended: {ended:?}):\n{}", self.text());
-            }
-            let woken = arrived.wait_timeout(lines, Duration::from_millis(100));
-            lines = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-fn listening(line: &str) -> Option<Value> {
-    let record: Value = serde_json::from_str(line).ok()?;
-    // Structured loggers put an event's own fields either beside the level or below `fields`.
-    let fields = record.get("fields").unwrap_or(&record);
-    (fields["message"] == "listening").then(|| fields.clone())
 }
 
 #[cfg(test)]
@@ -350,17 +351,5 @@ mod tests {
         assert_eq!(toml["limits"]["per_user"].as_integer(), Some(3));
         assert_eq!(toml["cors"]["origins"][0].as_str(), Some("https://app.test"));
         assert_eq!(toml["auth"].as_table().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn the_listening_line_is_found_in_both_shapes() {
-        let flat = r#"{"level":"INFO","message":"listening","hub":"127.0.0.1:1","admin":"127.0.0.1:2"}"#;
-        let nested =
-            r#"{"level":"INFO","fields":{"message":"listening","hub":"127.0.0.1:1","admin":"127.0.0.1:2"}}"#;
-        for line in [flat, nested] {
-            assert_eq!(listening(line).unwrap()["hub"], "127.0.0.1:1");
-        }
-        assert_eq!(listening("not JSON"), None);
-        assert_eq!(listening(r#"{"message":"draining"}"#), None);
     }
 }

@@ -8,6 +8,9 @@ pub mod wire;
 
 pub mod binary;
 pub mod hub;
+pub mod log_files;
+pub mod tmpfs;
+pub mod crash_disk;
 pub mod netns;
 pub mod proxy;
 pub mod token;
@@ -17,7 +20,10 @@ pub mod exchange;
 pub mod publish;
 pub mod request;
 pub mod stream;
+pub mod numbers;
 pub mod swarm;
+
+pub mod kill_loop;
 
 pub mod fuzz;
 

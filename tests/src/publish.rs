@@ -58,9 +58,22 @@ impl Publisher {
 /// A publish request as bytes.
 #[must_use]
 pub fn request(target: &str, token: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    request_with(target, token, content_type, &[], body)
+}
+
+/// As `request`, with more header fields.
+#[must_use]
+pub fn request_with(
+    target: &str,
+    token: &str,
+    content_type: &str,
+    fields: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
+    let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let mut request = format!(
         "POST {target} HTTP/1.1\r\nHost: hub.test\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+         Content-Type: {content_type}\r\nContent-Length: {}\r\n{fields}\r\n",
         body.len()
     )
     .into_bytes();

@@ -25,6 +25,8 @@ pub struct EventStream {
     opening: Option<u64>,
     last_event_id: Option<String>,
     end: Option<End>,
+    /// Whether the hub may be killed: then a stream may stop anywhere, which is no fault of its bytes.
+    may_be_cut: bool,
 }
 
 impl EventStream {
@@ -57,13 +59,43 @@ impl EventStream {
         Self::answer_to(socket, request)
     }
 
+    /// As `open`, from a hub that may be killed at any moment: then there is no stream, or one that ends anywhere.
+    /// With `buffer_bytes` the receive buffer is of about this size.
+    ///
+    /// # Panics
+    /// If the hub is there and does not answer, or does not answer with a stream unless it is draining.
+    #[must_use]
+    pub fn try_open(addr: SocketAddr, request: &Subscribe, buffer_bytes: Option<usize>) -> Option<Self> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a TCP socket");
+        if let Some(bytes) = buffer_bytes {
+            socket.set_recv_buffer_size(bytes).expect("a size the kernel rounds up");
+        }
+        socket.connect(&addr.into()).ok()?;
+        let mut socket: TcpStream = socket.into();
+        socket.set_nodelay(true).ok()?;
+        socket.write_all(&request.encode()).ok()?;
+        let mut stream = Self::unread(socket, request);
+        stream.may_be_cut = true;
+        stream.wait_for_answer(request);
+        if stream.opening.is_none() && stream.reader.head().is_some() && stream.reader.is_complete() {
+            assert_eq!(stream.status(), 503, "{request:?}: {}", stream.shown());
+        }
+        stream.opening.is_some().then_some(stream)
+    }
+
     /// Reads the answer on a socket over which the request has been sent.
     ///
     /// # Panics
     /// As `open`.
     #[must_use]
     pub fn answer_to(socket: TcpStream, request: &Subscribe) -> Self {
-        let mut stream = Self {
+        let mut stream = Self::unread(socket, request);
+        stream.wait_for_answer(request);
+        stream
+    }
+
+    fn unread(socket: TcpStream, request: &Subscribe) -> Self {
+        Self {
             socket,
             reader: ResponseReader::new(request.is_head()),
             raw: Vec::new(),
@@ -72,10 +104,13 @@ impl EventStream {
             opening: None,
             last_event_id: None,
             end: None,
-        };
+            may_be_cut: false,
+        }
+    }
+
+    fn wait_for_answer(&mut self, request: &Subscribe) {
         let is_answered = |s: &Self| s.opening.is_some() || s.reader.is_complete() || s.end.is_some();
-        assert!(stream.read_until(PATIENCE, is_answered), "no answer to {request:?}: {}", stream.shown());
-        stream
+        assert!(self.read_until(PATIENCE, is_answered), "no answer to {request:?}: {}", self.shown());
     }
 
     /// The response head.
@@ -261,8 +296,11 @@ impl EventStream {
     }
 
     fn finish(&mut self, eof: Eof) {
-        let end = self.reader.finish(eof).unwrap_or_else(|e| panic!("{e:?}: {}", self.shown()));
-        self.end = Some(end);
+        self.end = Some(match self.reader.finish(eof) {
+            Ok(end) => end,
+            Err(_) if self.may_be_cut => End::Reset,
+            Err(e) => panic!("{e:?}: {}", self.shown()),
+        });
     }
 
     /// The last bytes, for messages.

@@ -23,6 +23,17 @@ pub fn eventually<T>(within: Duration, what: &str, mut condition: impl FnMut() -
     }
 }
 
+/// Lets a random time pass, at most a fraction of a second: for tests that interfere at any moment, which is no
+/// waiting for a condition.
+///
+/// # Panics
+/// If it is longer, and somebody hopes for luck.
+#[expect(clippy::disallowed_methods, reason = "a random moment is what is wanted, nothing is waited for")]
+pub fn let_pass(moment: Duration) {
+    assert!(moment <= Duration::from_millis(500), "{moment:?} is no moment");
+    std::thread::sleep(moment);
+}
+
 #[expect(clippy::disallowed_methods, reason = "the pause between two questions of a wait with a deadline")]
 fn pause() {
     std::thread::sleep(POLL_INTERVAL);
