@@ -4,8 +4,11 @@
 //! restart. Not here: replay to connections (each shard's history is the last part of the log).
 
 pub mod file;
+mod ids;
 mod memory;
 pub mod replay;
+pub mod reader;
+pub mod timed;
 
 pub use memory::MemoryLog;
 

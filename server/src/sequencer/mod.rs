@@ -121,15 +121,16 @@ impl<L: Log> Sequencer<L> {
         Self { queue, writer: Writer::new(log), shards, is_failing: false }
     }
 
-    /// Works until the queue is stopped and empty. The calling thread is the sequencer's from here on.
-    pub fn run(mut self) {
+    /// Works until the queue is stopped and empty, and gives the log back. The calling thread is the sequencer's
+    /// meanwhile.
+    pub fn run(mut self) -> L {
         self.queue.shared.thread.get_or_init(std::thread::current);
         loop {
             while self.turn() {}
             self.queue.shared.bell.announce_sleep();
             if self.queue.is_empty() {
                 if self.queue.is_stopped() {
-                    return;
+                    return self.writer.into_log();
                 }
                 std::thread::park();
             }

@@ -4,10 +4,12 @@
 //! own: what a peer does, a test says. It keeps the contract of `engine` to the letter and asserts it of the engine.
 
 mod harness;
+mod old_log;
 mod wire;
 
 mod http_requests;
 mod publishing;
+mod idempotency;
 mod subscribing;
 
 mod audiences;
@@ -15,6 +17,7 @@ mod fan_out;
 mod short_sends;
 mod slow_consumers;
 
+mod replay;
 mod resume;
 mod seam;
 
