@@ -33,6 +33,9 @@ const STEP_BYTES: u64 = 16 << 20;
 const RECORD_HEAD_BYTES: usize = 56;
 const RECORD_ALIGN: usize = 8;
 
+/// Whatever takes longer is recorded as that: an hour.
+const TIME_MAX_NS: u64 = 3_600_000_000_000;
+
 /// What was reached.
 #[derive(Debug)]
 pub struct Appended {
@@ -85,7 +88,7 @@ struct Appender<'a> {
 
 impl Appender<'_> {
     fn run(mut self, bytes: &[u8], duration: Duration) -> io::Result<Appended> {
-        let mut times = Histogram::new(3).map_err(io::Error::other)?;
+        let mut times = Histogram::new_with_bounds(1, TIME_MAX_NS, 3).map_err(io::Error::other)?;
         let (begin, cpu_before) = (Instant::now(), thread_cpu());
         let mut last = begin;
         while last - begin < duration {
