@@ -16,6 +16,9 @@ pub struct Results {
     pub begun: String,
     /// Version by name of target.
     pub versions: BTreeMap<String, String>,
+    /// The file system that targets had their files on, as in `ext4`; empty in results from before it was asked for.
+    #[serde(default)]
+    pub file_system: String,
     pub measurements: Vec<Measurement>,
 }
 
@@ -53,7 +56,13 @@ pub struct Setting {
     pub events_per_second: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stalled_percent: Option<u32>,
-    /// How publishers write: `single`, `pipelined`, `ndjson`.
+    /// Connections that publish, each with one request under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publishers: Option<u32>,
+    /// Events that were published while a subscriber was away, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed_events: Option<u32>,
+    /// How publishers write (`single`, `pipelined`, `ndjson`), or subscribers return.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
 }
@@ -91,6 +100,9 @@ pub enum Figure {
     /// From the intended time of an event until its last subscriber has it: median over events.
     LastByteP50,
     LastByteP99,
+    /// Of the same deliveries before anything else happened.
+    LatencyBeforeP50,
+    LatencyBeforeP99,
     ConnectsPerSecond,
     CpuPerConnect,
     /// Resident set of the process tree, beyond that before the first connection.
@@ -103,6 +115,12 @@ pub enum Figure {
     TimeToComplete,
     RequestsPerSecond,
     CpuPerRequest,
+    /// Times that the disk was told to flush its cache.
+    SyncsPerSecond,
+    /// Publishing requests answered for each of these.
+    RequestsPerSync,
+    /// Bytes that came from the disk and not from the page cache.
+    DiskBytesRead,
 }
 
 /// In what a figure is counted, as stored.
@@ -113,6 +131,7 @@ pub enum Unit {
     Millis,
     Bytes,
     Percent,
+    Count,
 }
 
 impl Figure {
@@ -122,7 +141,8 @@ impl Figure {
             Self::DeliveriesPerSecond
             | Self::EventsPerSecond
             | Self::ConnectsPerSecond
-            | Self::RequestsPerSecond => Unit::PerSecond,
+            | Self::RequestsPerSecond
+            | Self::SyncsPerSecond => Unit::PerSecond,
             Self::CpuPerDelivery | Self::CpuPerConnect | Self::CpuPerRequest => Unit::Micros,
             Self::CpuShare | Self::LoadCpuShare => Unit::Percent,
             Self::LatencyP50
@@ -133,17 +153,21 @@ impl Figure {
             | Self::LatencyMax
             | Self::LastByteP50
             | Self::LastByteP99
+            | Self::LatencyBeforeP50
+            | Self::LatencyBeforeP99
             | Self::TimeToComplete => Unit::Millis,
-            Self::OwnMemoryPerConnection | Self::KernelMemoryPerConnection | Self::MemoryGrowth => {
-                Unit::Bytes
-            }
+            Self::OwnMemoryPerConnection
+            | Self::KernelMemoryPerConnection
+            | Self::MemoryGrowth
+            | Self::DiskBytesRead => Unit::Bytes,
+            Self::RequestsPerSync => Unit::Count,
         }
     }
 
     /// Whether a larger value is the better one.
     #[must_use]
     pub fn larger_is_better(self) -> bool {
-        self.unit() == Unit::PerSecond
+        matches!(self.unit(), Unit::PerSecond | Unit::Count)
     }
 }
 

@@ -67,15 +67,29 @@ pub fn parts(extent: Extent, scenarios: &[String], targets: &[String]) -> Vec<Pa
 }
 
 /// Whether a target says something in a scenario. Bare loops have no features, but show what idling and sending cost; a
-/// reader that stalls stops them for all, so `slow` is not for them.
+/// reader that stalls stops them for all, so `slow` is not for them. What a log on disk costs is asked where it is written and
+/// read, and in `fanout`, where it should cost nothing.
 fn is_asked(scenario: &str, target: &str) -> bool {
     match (scenario, target) {
+        ("durable", _) => {
+            ["corecast", "corecast-file", "limit", "durable-streams-wal"].contains(&target)
+                || is_of_disks(target)
+        }
+        (_, "durable-streams-wal") => false,
+        (_, target) if is_of_disks(target) => false,
+        (_, "corecast-file") => ["fanout", "resume"].contains(&scenario),
         ("limit", _) => target.starts_with("limit"),
         ("scale", _) => ["corecast", "limit"].contains(&target),
+        ("resume", "axum" | "pushpin") => false,
         (_, "limit-joined" | "limit-send") => scenario == "fanout",
         (_, "limit") => ["fanout", "rate", "hold"].contains(&scenario),
         _ => true,
     }
+}
+
+/// What writes to disks and serves no streams.
+fn is_of_disks(target: &str) -> bool {
+    ["device", "device-reserved", "nats", "redis"].contains(&target)
 }
 
 fn settings(extent: Extent, scenario: &str, defaults: &Setting) -> Vec<Setting> {
@@ -106,13 +120,17 @@ fn settings(extent: Extent, scenario: &str, defaults: &Setting) -> Vec<Setting> 
         }
         "storm" => modes(defaults, &["resume", "live"]),
         "publish" => modes(defaults, &["single", "pipelined", "ndjson"]),
-        "scale" => {
-            let counts: &[u32] = extent.pick(
-                &[1_000, 10_000, 100_000, 300_000, 1_000_000],
-                &[1_000, 100_000],
-                &[SMOKE_CONNECTIONS],
-            );
-            counts.iter().map(|&count| with(&|s| s.connections = count)).collect()
+        "durable" => {
+            let counts: &[u32] = extent.pick(&[1, 16, 256], &[1, 16, 256], &[1, 16]);
+            counts.iter().map(|&count| with(&|s| s.publishers = Some(count))).collect()
+        }
+        "resume" => {
+            let counts: &[u32] = extent.pick(&[1_000, 10_000], &[1_000, 10_000], &[SMOKE_CONNECTIONS]);
+            let ways: &[&str] = extent.pick(&["together", "apart"], &["together"], &["together", "apart"]);
+            let each = |&count: &u32| {
+                modes(defaults, ways).into_iter().map(move |way| Setting { connections: count, ..way })
+            };
+            counts.iter().flat_map(each).collect()
         }
         _ => vec![defaults.clone()],
     }
@@ -184,6 +202,21 @@ mod tests {
         assert!(parts.iter().all(|part| part.scenario.name == "fanout"), "scale is of neither target");
         assert!(parts.iter().all(|part| part.targets == ["axum", "limit-joined"]));
         assert_eq!(parts.len(), 3);
+    }
+
+    #[test]
+    fn disks_are_measured_by_what_writes_to_them() {
+        let targets = names(&["corecast-file", "device", "device-reserved", "nats", "redis"]);
+        let parts = parts(Extent::Quick, &all_scenarios(), &targets);
+        for part in &parts {
+            let expected = match part.scenario.name {
+                "durable" => &targets[..],
+                "fanout" | "resume" => &targets[..1],
+                other => panic!("{other} has {:?}", part.targets),
+            };
+            assert_eq!(part.targets, expected, "{}", part.scenario.name);
+        }
+        assert!(parts.iter().any(|part| part.scenario.name == "durable"));
     }
 
     #[test]

@@ -77,19 +77,19 @@ pub fn measurement(
 
 /// The command that measures just this again.
 fn command(scenario: &Scenario, target: &str, setting: &Setting, runs: u32, extent: Extent) -> String {
-    let mut command = format!(
-        "corecast-bench run {} --target {target} --connections {}",
-        scenario.name, setting.connections
-    );
+    let mut command = format!("corecast-bench run {} --target {target}", scenario.name);
     let mut add = |flag: &str, value: Option<String>| {
         if let Some(value) = value {
             command.push_str(&format!(" --{flag} {value}"));
         }
     };
+    add("connections", Some(setting.connections).filter(|&count| count > 0).map(|count| count.to_string()));
     add("event-bytes", setting.event_bytes.map(|bytes| bytes.to_string()));
     add("outstanding", setting.outstanding.map(|count| count.to_string()));
     add("rate", setting.events_per_second.map(|rate| rate.to_string()));
     add("stalled", setting.stalled_percent.map(|percent| percent.to_string()));
+    add("publishers", setting.publishers.map(|count| count.to_string()));
+    add("missed", setting.missed_events.map(|count| count.to_string()));
     // What is no word is a remark that the scenario makes itself.
     add("mode", setting.mode.clone().filter(|mode| !mode.contains(' ')));
     add("runs", Some(runs.to_string()));
@@ -112,18 +112,25 @@ mod tests {
             outstanding: Some(16),
             events_per_second: Some(2.5),
             stalled_percent: Some(5),
+            publishers: Some(256),
+            missed_events: Some(3_000),
             mode: Some("ndjson".to_owned()),
         };
         let fanout = scenario::by_name("fanout").unwrap();
         assert_eq!(
             command(fanout, "axum", &setting, 3, Extent::Quick),
             "corecast-bench run fanout --target axum --connections 500 --event-bytes 128 --outstanding 16 \
-             --rate 2.5 --stalled 5 --mode ndjson --runs 3 --quick"
+             --rate 2.5 --stalled 5 --publishers 256 --missed 3000 --mode ndjson --runs 3 --quick"
         );
         let remark = Setting { connections: 1, mode: Some("a remark".to_owned()), ..Setting::default() };
         assert_eq!(
             command(fanout, "limit", &remark, 1, Extent::Full),
             "corecast-bench run fanout --target limit --connections 1 --runs 1"
+        );
+        let nobody = Setting { publishers: Some(1), ..Setting::default() };
+        assert_eq!(
+            command(fanout, "limit", &nobody, 1, Extent::Full),
+            "corecast-bench run fanout --target limit --publishers 1 --runs 1"
         );
     }
 

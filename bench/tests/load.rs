@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use corecast_bench::load::{ANY, Fault, Load, LoadOptions, PublisherId};
+use corecast_bench::load::{ANY, Fault, Load, LoadOptions, Protocol, PublisherId};
 use corecast_bench::mark::{Mark, TO_ALL};
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -28,6 +28,7 @@ fn options(address: SocketAddr, subscribers: u32) -> LoadOptions {
     LoadOptions {
         subscribe: address,
         publish: address,
+        protocol: Protocol::Http,
         subscribers,
         core: corecast_ring::cores().unwrap()[0],
     }

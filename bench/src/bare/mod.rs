@@ -4,6 +4,7 @@
 //! corecast would. There are no users, topics, tokens, history, heartbeats or time-outs, and nobody notices when a
 //! subscriber goes until the next send. Not here: how it is started and asked (`target::bare`).
 
+pub mod device;
 mod frames;
 mod plain;
 mod requests;

@@ -17,7 +17,8 @@ use crate::target::Options;
 
 /// What a comparison shows side by side. `limit-send` is left to those who ask for it: it shows what a
 /// particular way to send costs, not what a server could reach.
-const TARGETS: &str = "corecast,limit,limit-joined,axum,nchan,pushpin,durable-streams";
+const TARGETS: &str = "corecast,corecast-file,limit,limit-joined,axum,nchan,pushpin,durable-streams,\
+    device,device-reserved,durable-streams-wal,nats,redis";
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \

@@ -19,7 +19,8 @@ use crate::target::Options;
     corecast-bench run fanout --target corecast --outstanding 16\n  \
     corecast-bench run limit --target limit-joined --outstanding 16 --runs 5\n  \
     corecast-bench run rate --target nchan --rate 5 --connections 2000 --quick\n  \
-    corecast-bench run slow --target axum --stalled 5 --json slow.json\n\n\
+    corecast-bench run slow --target axum --stalled 5 --json slow.json\n  \
+    corecast-bench run durable --target corecast-file --publishers 256 --data /var/tmp\n\n\
     A run that lost, doubled or reordered an event has no figures: it failed, and so does the command.")]
 pub(super) struct RunArgs {
     /// What to do to the target.
@@ -63,7 +64,14 @@ struct SettingArgs {
     /// Readers that stop reading (slow), in percent.
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(0..=90))]
     stalled: Option<u32>,
-    /// How publishers write (users, publish: single, pipelined, ndjson), or subscribers return (storm: resume, live).
+    /// Connections that publish, each with one request under way (durable).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    publishers: Option<u32>,
+    /// Events that were published since the oldest cursor (resume).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_016..=100_000))]
+    missed: Option<u32>,
+    /// How publishers write (users, publish: single, pipelined, ndjson), or subscribers return (storm: resume, live;
+    /// resume: together, apart).
     #[arg(long, value_name = "M")]
     mode: Option<String>,
 }
@@ -82,6 +90,8 @@ impl SettingArgs {
             outstanding: self.outstanding.or(defaults.outstanding),
             events_per_second: self.rate.or(defaults.events_per_second),
             stalled_percent: self.stalled.or(defaults.stalled_percent),
+            publishers: self.publishers.or(defaults.publishers),
+            missed_events: self.missed.or(defaults.missed_events),
             mode: self.mode.clone().or(defaults.mode),
         }
     }
@@ -122,6 +132,8 @@ mod tests {
             outstanding: None,
             rate: Some(2.0),
             stalled: None,
+            publishers: None,
+            missed: None,
             mode: None,
         };
         let defaults = Setting { connections: 10_000, outstanding: Some(16), ..Setting::default() };

@@ -39,6 +39,7 @@ impl Session {
                 .fold("corecast-bench".to_owned(), |line, word| line + " " + &word),
             begun: begun(OffsetDateTime::now_utc()),
             versions: std::collections::BTreeMap::new(),
+            file_system: options.disk()?.file_system,
             measurements: Vec::new(),
         };
         let mut targets = Vec::new();
@@ -78,7 +79,8 @@ impl Session {
     /// What failed on corecast and the bare loops. Others may fail, for instance by losing whoever falls behind while much is
     /// published: that is a result.
     pub(super) fn our_failures(&self) -> Vec<String> {
-        let is_ours = |failure: &String| failure.contains(" on corecast: ") || failure.contains(" on limit");
+        let ours = [" on corecast", " on limit", " on device"];
+        let is_ours = |failure: &String| ours.iter().any(|name| failure.contains(name));
         self.failures().into_iter().filter(is_ours).collect()
     }
 
@@ -100,11 +102,16 @@ fn progress(part: &Part, ran: &Ran<'_>, runs: u32) -> String {
         Outcome::Failed(reason) => format!(", failed: {reason}"),
     };
     let setting = &part.setting;
-    let mut words = vec![format!("{} connections", setting.connections)];
+    let mut words = Vec::new();
+    words.extend(
+        Some(setting.connections).filter(|&count| count > 0).map(|count| format!("{count} connections")),
+    );
     words.extend(setting.event_bytes.map(|bytes| format!("{bytes} B")));
     words.extend(setting.outstanding.map(|count| format!("{count} outstanding")));
     words.extend(setting.events_per_second.map(|rate| format!("{rate}/s")));
     words.extend(setting.stalled_percent.map(|percent| format!("{percent} % stalled")));
+    words.extend(setting.publishers.map(|count| format!("{count} publishers")));
+    words.extend(setting.missed_events.map(|count| format!("{count} missed")));
     words.extend(setting.mode.clone());
     format!(
         "{} ({}) on {}, run {} of {runs}: {:.1} s{how}",

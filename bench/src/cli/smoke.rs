@@ -19,7 +19,7 @@ use crate::target::Options;
 #[command(after_help = "Examples:\n  corecast-bench smoke\n  corecast-bench smoke --targets corecast,nchan")]
 pub(super) struct SmokeArgs {
     /// Which servers.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "corecast,limit,axum", value_parser = target_names())]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "corecast,corecast-file,limit,axum,device,device-reserved", value_parser = target_names())]
     targets: Vec<String>,
     #[command(flatten)]
     cores: Cores,

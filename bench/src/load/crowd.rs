@@ -21,6 +21,8 @@ pub(super) struct Crowd {
     pub(super) totals: Totals,
     pub(super) progress: Progress,
     pub(super) latencies: Latencies,
+    /// Deliveries to subscribers from this number on are not timed.
+    pub(super) timed_end: u32,
     /// Heads of which only a part has come.
     heads: HashMap<u32, Vec<u8>>,
     streams: HashMap<u32, Stream>,
@@ -48,6 +50,7 @@ impl Crowd {
             totals: Totals::default(),
             progress: Progress::new(),
             latencies: Latencies::new(),
+            timed_end: u32::MAX,
             heads: HashMap::new(),
             streams: HashMap::new(),
             under_way: 0,
@@ -221,6 +224,7 @@ impl Crowd {
         let mut carry = subscriber.carry;
         let (progress, latencies) = (&mut self.progress, &mut self.latencies);
         let deliveries = &mut self.totals.deliveries;
+        let is_timed = number < self.timed_end;
         let scanned = carry.scan(bytes, |mark| {
             let was_counted = subscriber.is_counted();
             take_place(subscriber, number, &mark)?;
@@ -229,7 +233,9 @@ impl Crowd {
             } else if mark.stream == TO_ALL && subscriber.is_counted() {
                 progress.join(subscriber.next_to_all);
             }
-            latencies.record(mark.intended_ns);
+            if is_timed {
+                latencies.record(mark.intended_ns);
+            }
             *deliveries += 1;
             Ok(())
         });

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use corecast_ring::{Connect, Ring, ShortSend, Slot};
 use hdrhistogram::Histogram;
 
+pub use answers::Protocol;
 use crowd::Crowd;
 use latencies::histogram;
 use publisher::Publisher;
@@ -39,6 +40,8 @@ pub struct LoadOptions {
     pub subscribe: SocketAddr,
     /// Where publishers connect.
     pub publish: SocketAddr,
+    /// How they are answered.
+    pub protocol: Protocol,
     /// The most subscribers there will be.
     pub subscribers: u32,
     /// The core that the calling thread is pinned to.
@@ -91,7 +94,7 @@ pub struct Totals {
     pub deliveries: u64,
     /// Bytes received by subscribers.
     pub bytes: u64,
-    /// Publishing requests answered with a status of 2xx.
+    /// Publishing requests answered with a status of 2xx, or what says the same in another protocol.
     pub published: u64,
 }
 
@@ -143,7 +146,7 @@ impl Load {
             layout,
             rings: (0..layout.rings).map(|_| layout.ring()).collect::<Result<_, _>>()?,
             crowd: Crowd::new(options.subscribers),
-            publishers: (0..publishers).map(|_| Publisher::default()).collect(),
+            publishers: (0..publishers).map(|_| Publisher::of(options.protocol)).collect(),
             answer_times: histogram(),
             sources: Sources::new(subscribe),
             queue: VecDeque::new(),
@@ -303,9 +306,16 @@ impl Load {
         self.crowd.progress.take_last_byte_times()
     }
 
-    /// From the intended time of an event to its arrival, in nanoseconds, for each delivery since it was last taken.
+    /// From the intended time of an event to its arrival, in nanoseconds, for each delivery since it was last taken; those to
+    /// subscribers that [`Load::time_only`] leaves out excepted.
     pub fn take_latencies(&mut self) -> Histogram<u64> {
         self.crowd.latencies.take()
+    }
+
+    /// Times deliveries to subscribers with numbers below `end` only: who catches up with old events says nothing about how
+    /// fast new ones come.
+    pub fn time_only(&mut self, end: u32) {
+        self.crowd.timed_end = end;
     }
 
     /// The last `id:` that `subscriber` was sent, on any of its connections. Only of subscribers that

@@ -11,8 +11,8 @@ use hdrhistogram::Histogram;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Fault;
-use super::answers::Answers;
-use super::head::{Head, excerpt};
+use super::answers::{self, Answers, Verdict};
+use super::head::excerpt;
 
 /// A target that runs accepts at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +33,11 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
+    /// One whose server answers in `protocol`.
+    pub(super) fn of(protocol: answers::Protocol) -> Self {
+        Self { answers: Answers::of(protocol), ..Self::default() }
+    }
+
     pub(super) fn queue(&mut self, requests: &[u8], answers: u32, now_ns: u64) {
         self.out.extend_from_slice(requests);
         self.waiting.extend(std::iter::repeat_n(now_ns, answers as usize));
@@ -63,7 +68,7 @@ impl Publisher {
     /// Takes answers, and says how many there were.
     ///
     /// # Errors
-    /// An answer other than 2xx, one that nobody asked for, one that ends the connection, or none at all.
+    /// An answer that refuses, one that nobody asked for, one that ends the connection, or none at all.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
@@ -72,8 +77,8 @@ impl Publisher {
     ) -> Result<u64, Fault> {
         let (mut count, mut fault) = (0, None);
         let waiting = &mut self.waiting;
-        let read = self.answers.read(bytes, |head, answer| {
-            let judged = judge(head, answer)
+        let read = self.answers.read(bytes, |verdict, answer| {
+            let judged = judge(verdict, answer)
                 .and_then(|()| waiting.pop_front().ok_or_else(|| refused("an answer to no request", answer)));
             match judged {
                 Ok(handed_in_ns) => {
@@ -88,15 +93,15 @@ impl Publisher {
     }
 }
 
-fn judge(head: &Head, answer: &[u8]) -> Result<(), Fault> {
-    if !(200..300).contains(&head.status) {
-        return Err(Fault::PublishRefused { head: excerpt(answer) });
+fn judge(verdict: Verdict, answer: &[u8]) -> Result<(), Fault> {
+    match verdict {
+        Verdict::Taken => Ok(()),
+        Verdict::Refused => Err(Fault::PublishRefused { head: excerpt(answer) }),
+        Verdict::Last => {
+            let cause = format!("the server closes the connection behind its answer: {}", excerpt(answer));
+            Err(Fault::PublisherDisconnected { cause })
+        }
     }
-    if head.closes {
-        let cause = format!("the server closes the connection behind its answer: {}", excerpt(answer));
-        return Err(Fault::PublisherDisconnected { cause });
-    }
-    Ok(())
 }
 
 fn refused(why: &str, bytes: &[u8]) -> Fault {

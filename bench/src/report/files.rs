@@ -46,6 +46,16 @@ fn merge(into: &mut Results, later: Results) -> anyhow::Result<()> {
         later.machine,
         into.machine
     );
+    if into.file_system.is_empty() {
+        into.file_system = later.file_system;
+    } else if !later.file_system.is_empty() {
+        ensure!(
+            into.file_system == later.file_system,
+            "its files were on {}, those of the others on {}",
+            later.file_system,
+            into.file_system
+        );
+    }
     for (target, version) in later.versions {
         let known = into.versions.entry(target.clone()).or_insert_with(|| version.clone());
         ensure!(*known == version, "it measured {target} {version:?}, the others measured {known:?}");

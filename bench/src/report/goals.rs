@@ -3,7 +3,7 @@
 //! A goal is met only by what was measured at its full size: a small run meets nothing. A run that failed has not met its
 //! goal. Not here: how fast the others are; they stand in the tables.
 
-use super::measured::{self, OURS};
+use super::measured::{self, OURS, OURS_WITH_FILES};
 use super::words;
 use crate::figures::{Figure, Measurement, Outcome, Results, Setting, Unit};
 
@@ -34,6 +34,8 @@ impl Standing {
 
 struct Goal {
     text: &'static str,
+    /// Which of ours it is about.
+    target: &'static str,
     /// Where it may have been measured: the first of these that has it counts.
     scenarios: &'static [&'static str],
     is_at: fn(&Setting) -> bool,
@@ -53,6 +55,10 @@ enum Bound {
     AtLeast(f64),
     /// At most so many times what the bare loop needs for the same work, in the same results.
     OfLimit(f64),
+    /// At least so many times what the bare loop reaches with the same work, in the same results.
+    AtLeastOfLimit(f64),
+    /// At most so many times what it is with the log in memory, in the same results.
+    OfMemoryLog(f64),
     /// No other target has more, and at least one other was measured.
     First,
     /// At most so many times what it is with no reader stalled.
@@ -66,7 +72,7 @@ enum Bound {
 /// 1 MiB is 1 KiB for each stalled reader of 1,000: a cursor, and far less than one event in a buffer of each.
 const FLAT_BYTES: f64 = 1_048_576.0;
 
-const GOALS: [Goal; 18] = [
+const GOALS: [Goal; 22] = [
     fanout("CPU per delivery, 1 event outstanding: at most 1.05 × the limit", |s| is_fanout(s, 1)),
     fanout("CPU per delivery, 4 outstanding: at most 1.05 × the coalescing limit", |s| is_fanout(s, 4)),
     fanout("CPU per delivery, 16 outstanding: at most 1.05 × the coalescing limit", |s| is_fanout(s, 16)),
@@ -75,6 +81,7 @@ const GOALS: [Goal; 18] = [
     first("Deliveries per second on one core, 64 outstanding: first", |s| is_fanout(s, 64)),
     Goal {
         text: "Latency p50 at 15 events/s to 10,000: at most 30 ms",
+        target: OURS,
         scenarios: &["rate"],
         is_at: is_fifteen_per_second,
         amount: Amount::Sum(&[Figure::LatencyP50]),
@@ -82,6 +89,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "Latency p99 at 15 events/s to 10,000: at most 60 ms",
+        target: OURS,
         scenarios: &["rate"],
         is_at: is_fifteen_per_second,
         amount: Amount::Sum(&[Figure::LatencyP99]),
@@ -89,6 +97,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "Own memory per idle connection: at most 256 B",
+        target: OURS,
         scenarios: &["hold"],
         is_at: is_of_ten_thousand,
         amount: Amount::Sum(&[Figure::OwnMemoryPerConnection]),
@@ -96,6 +105,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "Own and kernel memory per idle connection: at most 4,400 B",
+        target: OURS,
         scenarios: &["hold"],
         is_at: is_of_ten_thousand,
         amount: Amount::Sum(&MEMORY),
@@ -103,6 +113,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "Connects per second, authorized: at least 40,000",
+        target: OURS,
         scenarios: &["hold"],
         is_at: is_of_ten_thousand,
         amount: Amount::Sum(&[Figure::ConnectsPerSecond]),
@@ -110,6 +121,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "10,000 come back at once, authorized, with nothing lost: at most 300 ms",
+        target: OURS,
         scenarios: &["storm"],
         is_at: is_of_ten_thousand,
         amount: Amount::Sum(&[Figure::TimeToComplete]),
@@ -117,6 +129,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "10,000 idle connections with heartbeats: at most 0.5 % of one core",
+        target: OURS,
         scenarios: &["hold"],
         is_at: is_of_ten_thousand,
         amount: Amount::Sum(&[Figure::CpuShare]),
@@ -124,6 +137,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "10 % of readers stalled, the others' p99: within 10 % of none stalled",
+        target: OURS,
         scenarios: &["slow"],
         is_at: is_a_tenth_stalled,
         amount: Amount::Sum(&[Figure::LatencyP99]),
@@ -131,6 +145,7 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "10 % of readers stalled, memory: at most 1 MiB more than with none stalled",
+        target: OURS,
         scenarios: &["slow"],
         is_at: is_a_tenth_stalled,
         amount: Amount::Sum(&[Figure::MemoryGrowth]),
@@ -138,11 +153,34 @@ const GOALS: [Goal; 18] = [
     },
     Goal {
         text: "1,000,000 connections in one process, own and kernel memory: at most 24 GB",
+        target: OURS,
         scenarios: &["scale"],
         is_at: |s| s.connections >= 1_000_000,
         amount: Amount::Whole(&MEMORY),
         bound: Bound::AtMost(24e9),
     },
+    Goal {
+        text: "Log on disk, 256 publishers: at least 100 answers for each sync",
+        target: OURS_WITH_FILES,
+        scenarios: &["durable"],
+        is_at: |s| is_durable(s, 256),
+        amount: Amount::Sum(&[Figure::RequestsPerSync]),
+        bound: Bound::AtLeast(100.0),
+    },
+    Goal {
+        text: "Log on disk, 1 publisher: at least 0.9 × the syncs of a loop that does nothing else",
+        target: OURS_WITH_FILES,
+        scenarios: &["durable"],
+        is_at: |s| is_durable(s, 1),
+        amount: Amount::Sum(&[Figure::RequestsPerSecond]),
+        bound: Bound::AtLeastOfLimit(0.9),
+    },
+    of_memory_log("Log on disk, CPU per delivery, 1 outstanding: at most 1.05 × the memory log", |s| {
+        is_fanout(s, 1)
+    }),
+    of_memory_log("Log on disk, CPU per delivery, 16 outstanding: at most 1.05 × the memory log", |s| {
+        is_fanout(s, 16)
+    }),
     elsewhere("A dead peer's slot is free within 30 s", "tests/tests/network_cut.rs"),
     elsewhere(
         "RLIMIT_NOFILE does not bound connections",
@@ -154,17 +192,23 @@ const MEMORY: [Figure; 2] = [Figure::OwnMemoryPerConnection, Figure::KernelMemor
 
 const fn fanout(text: &'static str, is_at: fn(&Setting) -> bool) -> Goal {
     let amount = Amount::Sum(&[Figure::CpuPerDelivery]);
-    Goal { text, scenarios: &["fanout"], is_at, amount, bound: Bound::OfLimit(1.05) }
+    Goal { text, target: OURS, scenarios: &["fanout"], is_at, amount, bound: Bound::OfLimit(1.05) }
 }
 
 const fn first(text: &'static str, is_at: fn(&Setting) -> bool) -> Goal {
     let amount = Amount::Sum(&[Figure::DeliveriesPerSecond]);
-    Goal { text, scenarios: &["fanout"], is_at, amount, bound: Bound::First }
+    Goal { text, target: OURS, scenarios: &["fanout"], is_at, amount, bound: Bound::First }
 }
 
 const fn elsewhere(text: &'static str, test: &'static str) -> Goal {
     let bound = Bound::Elsewhere(test);
-    Goal { text, scenarios: &[], is_at: |_| false, amount: Amount::Sum(&[]), bound }
+    Goal { text, target: OURS, scenarios: &[], is_at: |_| false, amount: Amount::Sum(&[]), bound }
+}
+
+const fn of_memory_log(text: &'static str, is_at: fn(&Setting) -> bool) -> Goal {
+    let amount = Amount::Sum(&[Figure::CpuPerDelivery]);
+    let bound = Bound::OfMemoryLog(1.05);
+    Goal { text, target: OURS_WITH_FILES, scenarios: &["fanout"], is_at, amount, bound }
 }
 
 fn is_of_ten_thousand(setting: &Setting) -> bool {
@@ -177,6 +221,10 @@ fn is_fanout(setting: &Setting, outstanding: u32) -> bool {
 
 fn is_fifteen_per_second(setting: &Setting) -> bool {
     is_of_ten_thousand(setting) && setting.events_per_second == Some(15.0)
+}
+
+fn is_durable(setting: &Setting, publishers: u32) -> bool {
+    setting.publishers == Some(publishers) && setting.event_bytes == Some(128)
 }
 
 fn is_a_tenth_stalled(setting: &Setting) -> bool {
@@ -200,7 +248,7 @@ impl Goal {
     /// The worst of all settings that the goal speaks of.
     fn standing(&self, results: &Results) -> (Standing, String) {
         let ours = self.scenarios.iter().flat_map(|scenario| measured::of_scenario(results, scenario));
-        let at_goal = ours.filter(|m| m.target == OURS && (self.is_at)(&m.setting));
+        let at_goal = ours.filter(|m| m.target == self.target && (self.is_at)(&m.setting));
         let mut standings = at_goal.filter_map(|m| self.judge(results, m)).collect::<Vec<_>>();
         standings.sort_by_key(|(standing, _)| match standing {
             Standing::NotMet => 0,
@@ -224,10 +272,19 @@ impl Goal {
             Bound::AtLeast(least) => (met(value >= least), self.shown(value)),
             Bound::OfLimit(ratio) => {
                 let limit = measured::limit_of(results, &measurement.scenario, &measurement.setting);
-                self.beside(value, limit, ratio, "the limit")
+                self.beside(value, limit, |ours, limit| ours <= ratio * limit, "the limit")
+            }
+            Bound::AtLeastOfLimit(ratio) => {
+                let limit = measured::limit_of(results, &measurement.scenario, &measurement.setting);
+                self.beside(value, limit, |ours, limit| ours >= ratio * limit, "the limit")
+            }
+            Bound::OfMemoryLog(ratio) => {
+                let other = measured::find(results, &measurement.scenario, OURS, &measurement.setting);
+                self.beside(value, other, |ours, memory| ours <= ratio * memory, "the memory log")
             }
             Bound::OfNoneStalled(ratio) => {
-                self.beside(value, none_stalled(results, measurement), ratio, "none stalled")
+                let other = none_stalled(results, measurement);
+                self.beside(value, other, |ours, none| ours <= ratio * none, "none stalled")
             }
             Bound::BeyondNoneStalled(more) => self.beyond(value, none_stalled(results, measurement), more),
             Bound::First => self.first(value, results, measurement),
@@ -250,12 +307,18 @@ impl Goal {
         words::quantity(figures.first().map_or(Unit::Percent, |figure| figure.unit()), value)
     }
 
-    fn beside(&self, value: f64, other: Option<&Measurement>, most: f64, what: &str) -> (Standing, String) {
+    fn beside(
+        &self,
+        value: f64,
+        other: Option<&Measurement>,
+        is_met: impl Fn(f64, f64) -> bool,
+        what: &str,
+    ) -> (Standing, String) {
         match other.and_then(|other| self.value(other)).filter(|other| *other > 0.0) {
             Some(other) => {
                 let (ratio, ours, other_shown) =
                     (words::ratio(value / other), self.shown(value), self.shown(other));
-                (met(value <= most * other), format!("{ours}, {ratio} {what} ({other_shown})"))
+                (met(is_met(value, other)), format!("{ours}, {ratio} {what} ({other_shown})"))
             }
             None => {
                 (Standing::NotMeasured, format!("{}, but nothing to compare with: {what}", self.shown(value)))
@@ -278,7 +341,7 @@ impl Goal {
 
     fn first(&self, value: f64, results: &Results, ours: &Measurement) -> (Standing, String) {
         let others = measured::of_scenario(results, &ours.scenario)
-            .filter(|m| m.setting == ours.setting && m.target != OURS && !m.is_limit());
+            .filter(|m| m.setting == ours.setting && !measured::is_ours(&m.target) && !m.is_limit());
         let best = others
             .filter_map(|m| Some((self.value(m)?, m.target.as_str())))
             .max_by(|(a, _), (b, _)| a.total_cmp(b));

@@ -26,14 +26,16 @@ pub(super) fn markdown(results: &Results, plots: &[Plot]) -> String {
 fn machine(results: &Results) -> String {
     let machine = &results.machine;
     let mut out = String::new();
+    let files = Some(&results.file_system).filter(|name| !name.is_empty());
     let _ = writeln!(
         out,
-        "Measured {} on {}, {} cores, {} of memory, Linux {}.",
+        "Measured {} on {}, {} cores, {} of memory, Linux {}{}.",
         plain(&results.begun),
         plain(&machine.cpu),
         machine.cores,
         words::memory(machine.memory_bytes),
-        plain(&machine.kernel)
+        plain(&machine.kernel),
+        files.map(|name| format!(", files on {}", plain(name))).unwrap_or_default()
     );
     let _ = writeln!(out, "\n{}\n", words::HOW_TO_READ);
     if !results.versions.is_empty() {

@@ -7,8 +7,9 @@ use std::cmp::Ordering;
 use super::words;
 use crate::figures::{Figure, Measurement, Outcome, Results, Setting, median};
 
-/// The target under judgement.
+/// The target under judgement, and the same with its log in files.
 pub(super) const OURS: &str = "corecast";
+pub(super) const OURS_WITH_FILES: &str = "corecast-file";
 
 /// The runs of one figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,7 +60,11 @@ impl Outcome {
 }
 
 pub(super) fn is_limit(target: &str) -> bool {
-    target == "limit" || target.starts_with("limit-")
+    ["limit", "device"].iter().any(|name| target == *name || target.starts_with(&format!("{name}-")))
+}
+
+pub(super) fn is_ours(target: &str) -> bool {
+    [OURS, OURS_WITH_FILES].contains(&target)
 }
 
 /// All of one scenario.
@@ -80,13 +85,18 @@ pub(super) fn find<'a>(
     results.measurements.iter().find(is_it)
 }
 
-/// The bare loop that does the same work. Where several events are outstanding it joins what has queued up, as a hub may.
+/// The bare loop that does the same work. Where several events are outstanding it joins what has queued up, as a hub may;
+/// where a disk is written it reserves room ahead, as the hub's log does.
 pub(super) fn limit_of<'a>(
     results: &'a Results,
     scenario: &str,
     setting: &Setting,
 ) -> Option<&'a Measurement> {
-    let target = if setting.outstanding.unwrap_or(1) <= 1 { "limit" } else { "limit-joined" };
+    let target = match setting.outstanding {
+        _ if setting.publishers.is_some() => "device-reserved",
+        None | Some(..=1) => "limit",
+        Some(_) => "limit-joined",
+    };
     find(results, scenario, target, setting)
 }
 
@@ -115,7 +125,9 @@ pub(super) fn settings<'a>(measurements: impl Iterator<Item = &'a Measurement>) 
 }
 
 fn by_weight(a: &Setting, b: &Setting) -> Ordering {
-    let numbers = |s: &Setting| (s.connections, s.event_bytes, s.outstanding, s.stalled_percent);
+    let numbers = |s: &Setting| {
+        (s.connections, s.publishers, s.event_bytes, s.outstanding, s.stalled_percent, s.missed_events)
+    };
     let rate = |s: &Setting| s.events_per_second.unwrap_or(0.0);
     let mode = |s: &Setting| words::mode_order(s.mode.as_deref().unwrap_or_default());
     let by_name = || a.mode.cmp(&b.mode);
@@ -130,7 +142,7 @@ fn by_weight(a: &Setting, b: &Setting) -> Ordering {
 pub(super) fn common_and_own(settings: &[&Setting]) -> (String, Vec<String>) {
     let parts: Vec<_> = settings.iter().map(|setting| words::setting(setting)).collect();
     let is_common = |index: usize| parts.windows(2).all(|pair| pair[0][index] == pair[1][index]);
-    let joined = |of: &[Option<String>; 6], common: bool| {
+    let joined = |of: &[Option<String>; 8], common: bool| {
         let kept = of.iter().enumerate().filter(|(index, _)| is_common(*index) == common);
         kept.filter_map(|(_, part)| part.as_deref()).collect::<Vec<_>>().join(", ")
     };

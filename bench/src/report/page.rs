@@ -6,7 +6,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::goals::{self, Standing, Verdict};
-use super::measured::{self, OURS};
+use super::measured;
 use super::plots::Plot;
 use super::table::{Cell, Row, Table, tables};
 use super::words;
@@ -47,6 +47,7 @@ fn header(results: &Results) -> Markup {
                 div { dt { "processor" } dd { (machine.cpu) ", " (machine.cores) " cores" } }
                 div { dt { "memory" } dd { (words::memory(machine.memory_bytes)) } }
                 div { dt { "kernel" } dd { (machine.kernel) } }
+                @if !results.file_system.is_empty() { div { dt { "files on" } dd { (results.file_system) } } }
             }
             @if !results.versions.is_empty() {
                 dl {
@@ -144,7 +145,7 @@ fn grid(table: &Table<'_>) -> Markup {
 
 fn class(target: &str) -> &'static str {
     match target {
-        OURS => "ours",
+        target if measured::is_ours(target) => "ours",
         target if measured::is_limit(target) => "machine",
         _ => "other",
     }

@@ -235,6 +235,10 @@ fn goals_are_met_missed_or_not_measured() {
         ("10 % of readers stalled, the", Standing::Met),
         ("10 % of readers stalled, memory", Standing::Met),
         ("1,000,000", Standing::Met),
+        ("Log on disk, 256 publishers", Standing::Met),
+        ("Log on disk, 1 publisher", Standing::Met),
+        ("Log on disk, CPU per delivery, 1 ", Standing::Met),
+        ("Log on disk, CPU per delivery, 16", Standing::Met),
         ("A dead peer", Standing::NotMeasured),
     ] {
         assert_eq!(of(&sample::all(), goal), Some(standing), "{goal}");

@@ -14,7 +14,7 @@ pub(super) struct Scenario {
 }
 
 /// In the order of a report.
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: [Scenario; 12] = [
     Scenario {
         name: "limit",
         title: "The limit of the machine",
@@ -54,6 +54,13 @@ const SCENARIOS: [Scenario; 10] = [
                 last of them has everything and receives live.",
     },
     Scenario {
+        name: "resume",
+        title: "Everybody comes back after a long time",
+        about: "Subscribers return at once with cursors so far back that what they missed is in the log alone, while events \
+                go to those who were never away. It ends when the last of them has everything; latencies are those of the \
+                subscribers who stayed.",
+    },
+    Scenario {
         name: "slow",
         title: "Readers that stall",
         about: "Some subscribers stop reading while events go to all: what the others notice of it, and what it costs in \
@@ -64,6 +71,13 @@ const SCENARIOS: [Scenario; 10] = [
         title: "Publishing",
         about: "Publishers write as fast as they are answered: one event per request, several requests ahead, or several \
                 events in one request.",
+    },
+    Scenario {
+        name: "durable",
+        title: "Publishing that a disk has to take",
+        about: "Publishers write one event each and wait for its answer, which comes once the event is on the disk: but for \
+                the memory log of corecast, which shows what that costs. The limit appends and syncs as many events at a \
+                time as there are publishers.",
     },
     Scenario {
         name: "scale",
@@ -78,11 +92,25 @@ pub(super) const HOW_TO_READ: &str = "Figures are medians of the runs. In bracke
     system. Whiskers in plots reach from the lowest run to the highest. A run in which an event was lost, doubled or out of order has no figures: it failed.";
 
 /// Ours first, then the limits, then the others.
-const TARGETS: [&str; 8] =
-    ["corecast", "limit", "limit-joined", "limit-send", "durable-streams", "axum", "nchan", "pushpin"];
+const TARGETS: [&str; 14] = [
+    "corecast",
+    "corecast-file",
+    "limit",
+    "limit-joined",
+    "limit-send",
+    "device-reserved",
+    "device",
+    "durable-streams",
+    "durable-streams-wal",
+    "axum",
+    "nchan",
+    "pushpin",
+    "nats",
+    "redis",
+];
 
-/// How publishers write, from the plainest way on.
-const MODES: [&str; 3] = ["single", "pipelined", "ndjson"];
+/// How publishers write, from the plainest way on, and how subscribers come back.
+const MODES: [&str; 5] = ["single", "pipelined", "ndjson", "together", "apart"];
 
 /// Where a mode stands among settings: known ones in their order, then all others.
 pub(super) fn mode_order(name: &str) -> usize {
@@ -121,6 +149,8 @@ pub(super) fn figure(figure: Figure) -> &'static str {
         Figure::LatencyMax => "latency, longest",
         Figure::LastByteP50 => "last subscriber, p50",
         Figure::LastByteP99 => "last subscriber, p99",
+        Figure::LatencyBeforeP50 => "latency before, p50",
+        Figure::LatencyBeforeP99 => "latency before, p99",
         Figure::ConnectsPerSecond => "connects",
         Figure::CpuPerConnect => "CPU per connect",
         Figure::OwnMemoryPerConnection => "own memory per connection",
@@ -129,22 +159,29 @@ pub(super) fn figure(figure: Figure) -> &'static str {
         Figure::TimeToComplete => "time to complete",
         Figure::RequestsPerSecond => "requests",
         Figure::CpuPerRequest => "CPU per request",
+        Figure::SyncsPerSecond => "syncs",
+        Figure::RequestsPerSync => "requests per sync",
+        Figure::DiskBytesRead => "read from the disk",
     }
 }
 
 /// What tells one setting from another, part by part; a part that means nothing to the scenario is absent.
-pub(super) fn setting(setting: &Setting) -> [Option<String>; 6] {
+pub(super) fn setting(setting: &Setting) -> [Option<String>; 8] {
     [
-        Some(match setting.connections {
-            1 => "1 connection".to_owned(),
-            count => format!("{} connections", grouped(f64::from(count))),
-        }),
+        Some(setting.connections).filter(|&count| count > 0).map(|count| counted(count, "connection")),
+        setting.publishers.map(|count| counted(count, "publisher")),
         setting.event_bytes.map(|bytes| format!("events of {} B", grouped(f64::from(bytes)))),
         setting.outstanding.map(|count| format!("{} outstanding", grouped(f64::from(count)))),
         setting.events_per_second.map(|rate| format!("{rate} events/s")),
         setting.stalled_percent.map(|percent| format!("{percent} % stalled")),
+        setting.missed_events.map(|count| format!("{} missed", grouped(f64::from(count)))),
         setting.mode.clone(),
     ]
+}
+
+fn counted(count: u32, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(f64::from(count)))
 }
 
 /// A quantity with its unit, to three digits or a little more: `126 k/s`, `1.33 µs`, `4,312 B`, `2.47 s`.
@@ -164,6 +201,7 @@ pub(super) fn quantity(unit: Unit, value: f64) -> String {
         // Below that a byte matters: it is what one connection of a million costs.
         Unit::Bytes => return format!("{} B", grouped(value)),
         Unit::Percent => (1.0, " %"),
+        Unit::Count => (1.0, ""),
     };
     format!("{}{suffix}", significant(value / divisor))
 }
@@ -272,6 +310,8 @@ mod tests {
             (Unit::Bytes, 24e9, "22.4 GiB"),
             (Unit::Bytes, -12.0, "-12 B"),
             (Unit::Percent, 0.482, "0.482 %"),
+            (Unit::Count, 127.6, "128"),
+            (Unit::Count, 5.25, "5.25"),
         ] {
             assert_eq!(quantity(unit, value), expected, "{unit:?} {value}");
         }

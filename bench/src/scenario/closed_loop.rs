@@ -35,6 +35,18 @@ pub(super) fn keep_unanswered(
     })
 }
 
+/// Keeps one request of each publisher without an answer for `duration`.
+pub(super) fn keep_each_asking(stage: &mut Stage, duration: Duration) -> Result<(), Fault> {
+    let answered = |stage: &Stage| stage.load.totals().published;
+    keep_full(stage, duration, "the next answer to a publishing request", answered, |stage| {
+        for publisher in 0..stage.publishers() {
+            if stage.unanswered_of(publisher) == 0 {
+                stage.publish_by(publisher);
+            }
+        }
+    })
+}
+
 /// Lets the load work for `duration`, and has `fill` make up for what is done. Each `next` has to come in time: then
 /// `done` says something else than before.
 fn keep_full(

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::{Bench, Effort, Stop};
-use crate::load::{Load, LoadOptions};
+use crate::load::{Load, LoadOptions, Protocol};
 use crate::target::KernelMemory;
 
 /// Enough that pages partly filled do not matter, few enough for common limits of open files.
@@ -98,6 +98,7 @@ fn plain_listener(connections: u32, bench: &Bench) -> Result<f64, Stop> {
     let options = LoadOptions {
         subscribe: plain.address,
         publish: plain.address,
+        protocol: Protocol::Http,
         subscribers: connections,
         core: bench.load_core,
     };

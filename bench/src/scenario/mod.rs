@@ -18,12 +18,14 @@ mod open_loop;
 mod stage;
 
 mod churn;
+mod durable;
 mod fanout;
 mod hold;
 mod limit;
 mod load_end;
 mod publish;
 mod rate;
+mod resume;
 mod scale;
 mod slow;
 mod storm;
@@ -78,23 +80,25 @@ pub struct Scenario {
 }
 
 /// All scenarios, in the order of a report.
-pub const ALL: [Scenario; 10] = [
+pub const ALL: [Scenario; 12] = [
     limit::SCENARIO,
     fanout::SCENARIO,
     rate::SCENARIO,
     users::SCENARIO,
     hold::SCENARIO,
     storm::SCENARIO,
+    resume::SCENARIO,
     slow::SCENARIO,
     churn::SCENARIO,
     publish::SCENARIO,
+    durable::SCENARIO,
     scale::SCENARIO,
 ];
 
 /// The scenario with this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Scenario> {
-    static SCENARIOS: [Scenario; 10] = ALL;
+    static SCENARIOS: [Scenario; 12] = ALL;
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Bench, Effort, Figures, Stop};
+use super::{Bench, Effort, Figures, Stop, require};
 use crate::figures::{Figure, Setting};
 use crate::load::{Fault, Load, LoadOptions, PublisherId};
 use crate::mark::{Mark, TO_ALL};
-use crate::target::{Audience, Plan, Running, Subscriber, Target};
+use crate::target::{Audience, Need, Plan, Running, Subscriber, Target};
 
-/// Everybody publishes on one connection: events on several would have no order that a subscriber could check.
+/// What subscribers are to see is published on one connection: events on several would have no order that they could check.
 const PUBLISHER: PublisherId = PublisherId(0);
 
 /// How long anything that should take no time may take, before it counts as not happening.
@@ -30,12 +30,16 @@ const PATIENCE_PER_CONNECTION: Duration = Duration::from_millis(1);
 /// Data of one event: up to this the padding of an event is made in advance by every scenario.
 pub(super) const EVENT_BYTES_DEFAULT: u32 = 128;
 
+/// Events that a subscriber can catch up with, if the scenario does not say.
+const HISTORY_EVENTS: u32 = 1_024;
+
 /// A target that runs, with a load that is connected to its publishing address.
 pub(super) struct Stage {
     // Before the target, so that it is dropped first: clients that see their server die would have much to report.
     pub(super) load: Load,
     running: Box<dyn Running>,
     connections: u32,
+    publishers: u32,
     connecting_max: Option<u32>,
     event_bytes: usize,
     next: u32,
@@ -68,29 +72,40 @@ struct Reading {
 pub(super) fn plan(setting: &Setting, bench: &Bench) -> Plan {
     Plan {
         connections: setting.connections,
+        publishers: 1,
         core: bench.server_core,
         workers: 1,
         event_bytes: setting.event_bytes.unwrap_or(EVENT_BYTES_DEFAULT),
         authorized: false,
-        history_events: 1_024,
+        history_events: HISTORY_EVENTS,
+        log_events: HISTORY_EVENTS,
         heartbeat_seconds: Effort::HEARTBEAT_SECONDS,
     }
 }
 
 impl Stage {
-    /// Starts `target` and a load with nobody connected but the publisher.
+    /// Starts `target` and a load with nobody connected but publishers.
     pub(super) fn open(target: &dyn Target, plan: &Plan, bench: &Bench) -> Result<Self, Stop> {
+        if plan.connections > 0 {
+            require(target, Need::Streams)?;
+        }
         let running = target.start(plan)?;
         let options = LoadOptions {
             subscribe: running.subscribe_address(),
             publish: running.publish_address(),
+            protocol: running.protocol(),
             subscribers: plan.connections,
             core: bench.load_core,
         };
+        let mut load = Load::new(&options, plan.publishers)?;
+        for publisher in 0..plan.publishers {
+            load.publish(PublisherId(publisher), &running.greeting(publisher), 0);
+        }
         Ok(Self {
-            load: Load::new(&options, 1)?,
+            load,
             running,
             connections: plan.connections,
+            publishers: plan.publishers,
             connecting_max: target.connecting_max(),
             event_bytes: plan.event_bytes as usize,
             next: 0,
@@ -144,6 +159,16 @@ impl Stage {
         })
     }
 
+    /// What a subscriber names that comes back after all that was published and has seen all of it; `witness` is one that has,
+    /// and whose ids are remembered.
+    pub(super) fn cursor(&self, witness: u32) -> Result<String, Stop> {
+        if let Some(cursor) = self.running.cursor()? {
+            return Ok(cursor);
+        }
+        let id = self.load.last_event_id(witness);
+        id.map(str::to_owned).ok_or_else(|| Stop::Failed("its events have no ids to resume from".to_owned()))
+    }
+
     /// Lets `subscriber` connect, who expects event `next` first, and waits for nothing.
     pub(super) fn join(&mut self, subscriber: u32, next: u32) {
         let request = self.running.subscribe_request(&Subscriber { user: subscriber, last_event_id: None });
@@ -172,6 +197,17 @@ impl Stage {
         self.load.publish(PUBLISHER, &self.request, 1);
     }
 
+    /// Publishes the next event on the connection of `publisher`, for nobody to see.
+    pub(super) fn publish_by(&mut self, publisher: u32) {
+        let mark = Mark { stream: TO_ALL, number: self.next, intended_ns: self.load.now_ns() };
+        self.next += 1;
+        self.data.clear();
+        mark.write(self.event_bytes, &mut self.data);
+        self.request.clear();
+        self.running.publish_request_of(publisher, &self.data, &mut self.request);
+        self.load.publish(PublisherId(publisher), &self.request, 1);
+    }
+
     /// Publishes `marks`, each to its audience, with one request.
     pub(super) fn publish_batch(&mut self, marks: &[(Audience, Mark)]) {
         self.data.clear();
@@ -196,7 +232,17 @@ impl Stage {
 
     /// Requests that have yet to be answered.
     pub(super) fn unanswered(&self) -> u32 {
-        self.load.unanswered(PUBLISHER)
+        unanswered(&self.load, self.publishers)
+    }
+
+    /// Requests of `publisher` that have yet to be answered.
+    pub(super) fn unanswered_of(&self, publisher: u32) -> u32 {
+        self.load.unanswered(PublisherId(publisher))
+    }
+
+    /// Connections that publish.
+    pub(super) fn publishers(&self) -> u32 {
+        self.publishers
     }
 
     /// Events to all that have yet to reach somebody.
@@ -206,14 +252,21 @@ impl Stage {
 
     /// Waits until every publishing request is answered.
     pub(super) fn wait_answered(&mut self) -> Result<(), Stop> {
-        self.wait("all publishing requests answered", |load| load.unanswered(PUBLISHER) == 0)
+        let publishers = self.publishers;
+        self.wait("all publishing requests answered", |load| unanswered(load, publishers) == 0)
+    }
+
+    /// Waits until fewer than `count` publishing requests have no answer.
+    pub(super) fn wait_unanswered_below(&mut self, count: u32) -> Result<(), Stop> {
+        let publishers = self.publishers;
+        self.wait("answers to publishing requests", |load| unanswered(load, publishers) < count)
     }
 
     /// Waits until everything published is answered and delivered.
     pub(super) fn settle(&mut self) -> Result<(), Stop> {
-        let next = self.next;
+        let (next, publishers) = (self.next, self.publishers);
         self.wait("all events delivered and answered", |load| {
-            load.delivered_to_all() >= next && load.unanswered(PUBLISHER) == 0
+            load.delivered_to_all() >= next && unanswered(load, publishers) == 0
         })
     }
 
@@ -276,6 +329,10 @@ impl Stage {
             published: totals.published,
         })
     }
+}
+
+fn unanswered(load: &Load, publishers: u32) -> u32 {
+    (0..publishers).map(|publisher| load.unanswered(PublisherId(publisher))).sum()
 }
 
 impl Spent {

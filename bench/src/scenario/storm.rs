@@ -48,7 +48,7 @@ fn run(target: &dyn Target, setting: &Setting, bench: &Bench) -> Result<Figures,
     }
     stage.settle()?;
     let seen = stage.next();
-    let last_event_id = if resumes { Some(last_event_id(&stage)?) } else { None };
+    let last_event_id = if resumes { Some(stage.cursor(WITNESS)?) } else { None };
     for subscriber in 0..setting.connections {
         stage.load.drop_subscriber(subscriber);
     }
@@ -73,9 +73,4 @@ fn resumes(setting: &Setting) -> Result<bool, Stop> {
         Some("live") => Ok(false),
         Some(other) => Err(Stop::Failed(format!("mode = {other} is not known; there are resume and live"))),
     }
-}
-
-fn last_event_id(stage: &Stage) -> Result<String, Stop> {
-    let id = stage.load.last_event_id(WITNESS);
-    id.map(str::to_owned).ok_or_else(|| Stop::Failed("its events have no ids to resume from".to_owned()))
 }

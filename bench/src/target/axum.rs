@@ -48,7 +48,12 @@ impl Target for Axum {
         match need {
             Need::Resume => Some("written by hand, it has no history"),
             Need::Connections(count) => launch::beyond_nofile(count),
-            Need::Users | Need::Authorization | Need::Heartbeats | Need::Batches | Need::Lasting(_) => None,
+            Need::Streams
+            | Need::Users
+            | Need::Authorization
+            | Need::Heartbeats
+            | Need::Batches
+            | Need::Lasting(_) => None,
         }
     }
 

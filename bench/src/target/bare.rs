@@ -42,7 +42,7 @@ impl Target for Bare {
             Need::Resume => Some("it has no history"),
             Need::Heartbeats => Some("it sends nothing by itself"),
             Need::Batches => Some("it takes one event in a request"),
-            Need::Lasting(_) => None,
+            Need::Streams | Need::Lasting(_) => None,
             Need::Connections(count) => {
                 let limit = corecast_ring::raise_nofile().map_or(0, |limit| limit.soft);
                 // A few files are the process's own.

@@ -7,10 +7,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 
 use super::launch::reachable;
 use super::{Audience, NAMES, Need, Options, Plan, Running, Subscriber, Target, by_name};
+use crate::bare::device::append_and_sync;
 use crate::mark::{self, Mark};
 
 /// Servers that answer at all do so within milliseconds.
@@ -32,23 +33,34 @@ const BYTES_MAX: usize = 64 << 10;
 /// If it is not installed, or anything of this fails.
 pub fn check(target: &dyn Target, core: usize) -> anyhow::Result<String> {
     let version = target.version()?;
+    if let Some(device) = target.device() {
+        append_and_sync(device.folder, device.ahead, &[0; EVENT_BYTES], core, Duration::ZERO)
+            .with_context(|| device.folder.display().to_string())?;
+        return Ok(version);
+    }
     for authorized in [false, true] {
         if authorized && target.unable(Need::Authorization).is_some() {
             continue;
         }
         let plan = Plan {
             connections: 16,
+            publishers: 1,
             core,
             workers: 1,
             event_bytes: EVENT_BYTES as u32,
             authorized,
             history_events: 16,
+            log_events: 16,
             heartbeat_seconds: 15,
         };
         let running = target.start(&plan)?;
         let ids = running.tree().ids();
-        exchange(target, &*running, authorized)
-            .with_context(|| format!("authorized: {authorized}; it wrote: {}", running.tree().said()))?;
+        let checked = if target.unable(Need::Streams).is_none() {
+            exchange(target, &*running, authorized)
+        } else {
+            publish_alone(&*running)
+        };
+        checked.with_context(|| format!("authorized: {authorized}; it wrote: {}", running.tree().said()))?;
         let spent = running.tree().cpu_time_ns()?;
         ensure!(spent > 0, "the kernel says that it used no CPU time");
         drop(running);
@@ -56,6 +68,20 @@ pub fn check(target: &dyn Target, core: usize) -> anyhow::Result<String> {
         ensure!(left.is_empty(), "processes {left:?} are left behind");
     }
     Ok(version)
+}
+
+/// Sees an event taken that nobody can subscribe to.
+fn publish_alone(running: &dyn Running) -> anyhow::Result<()> {
+    let mut publisher = connect(running.publish_address())?;
+    let mut request = running.greeting(0);
+    let mut data = Vec::new();
+    mark_of(Audience::All, 0).write(EVENT_BYTES, &mut data);
+    running.publish_request_of(0, &data, &mut request);
+    publisher.write_all(&request)?;
+    let mut answer = Vec::new();
+    read_until(&mut publisher, &mut answer, |bytes| running.protocol().first_answer(bytes))
+        .context("the answer to a publishing request")?
+        .map_err(|refusal| anyhow!("it is refused: {refusal}"))
 }
 
 fn exchange(target: &dyn Target, running: &dyn Running, authorized: bool) -> anyhow::Result<()> {
@@ -66,7 +92,10 @@ fn exchange(target: &dyn Target, running: &dyn Running, authorized: bool) -> any
         client.publish(Audience::All, &[1, 2]).context("a batch to all")?;
     }
     if is_able(Need::Resume) {
-        let id = last_id(&client.received).context("the stream has no event ids")?.to_owned();
+        let id = match running.cursor()? {
+            Some(cursor) => cursor,
+            None => last_id(&client.received).context("the stream has no event ids")?.to_owned(),
+        };
         client.publish(Audience::All, &[3]).context("an event to all")?;
         client.resume(&id)?;
         client.expect(Audience::All, 3).with_context(|| format!("what was missed after {id}"))?;

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use corecast_core::selector::Selector;
@@ -23,14 +23,26 @@ const HISTORY_BYTES_DEFAULT: u64 = 64 << 20;
 /// Field names and framing around the data of an event, and its entry in the history: more than they are.
 const EVENT_OVERHEAD_BYTES: u32 = 512;
 
+/// What the log of events takes by default.
+const LOG_BYTES_DEFAULT: u64 = 1 << 30;
+
+/// Where the hub keeps what it has acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogKind {
+    Memory,
+    File,
+}
+
 /// See the module.
 pub(super) struct Corecast {
     binary: Option<PathBuf>,
+    data: Option<PathBuf>,
+    log: LogKind,
 }
 
 impl Corecast {
-    pub(super) fn new(options: &Options) -> Self {
-        Self { binary: options.corecast.clone() }
+    pub(super) fn new(options: &Options, log: LogKind) -> Self {
+        Self { binary: options.corecast.clone(), data: options.data.clone(), log }
     }
 
     fn binary(&self) -> anyhow::Result<PathBuf> {
@@ -41,7 +53,10 @@ impl Corecast {
 
 impl Target for Corecast {
     fn name(&self) -> &'static str {
-        "corecast"
+        match self.log {
+            LogKind::Memory => "corecast",
+            LogKind::File => "corecast-file",
+        }
     }
 
     fn version(&self) -> anyhow::Result<String> {
@@ -51,7 +66,8 @@ impl Target for Corecast {
 
     fn unable(&self, need: Need) -> Option<&'static str> {
         match need {
-            Need::Users
+            Need::Streams
+            | Need::Users
             | Need::Authorization
             | Need::Resume
             | Need::Heartbeats
@@ -63,9 +79,11 @@ impl Target for Corecast {
 
     fn start(&self, plan: &Plan) -> anyhow::Result<Box<dyn Running>> {
         let binary = self.binary()?;
-        let folder = tempfile::tempdir().context("a temporary folder")?;
+        let folder = launch::folder(self.data.as_deref())?;
         let config = folder.path().join("corecast.toml");
-        fs::write(&config, configuration(plan)).with_context(|| config.display().to_string())?;
+        let log = (self.log == LogKind::File).then(|| folder.path().join("log"));
+        fs::write(&config, configuration(plan, log.as_deref()))
+            .with_context(|| config.display().to_string())?;
         let mut command = launch::command(binary);
         command.args(["serve", "--log-format", "json", "--config"]).arg(&config);
         // A setting in the environment would be stronger than the file.
@@ -83,18 +101,22 @@ impl Target for Corecast {
         })
         .context("corecast does not start")?;
         let publisher = token("publisher", &[Selector::parse("*").context("a grant of everything")?])?;
-        Ok(Box::new(Hub { tree, address, publisher, authorized: plan.authorized, _folder: folder }))
+        Ok(Box::new(Hub { tree, address, publisher, authorized: plan.authorized, log, _folder: folder }))
     }
 }
 
-/// What differs from the defaults, and what the plan asks for.
-fn configuration(plan: &Plan) -> String {
-    let Plan { connections, workers, event_bytes, authorized, history_events, heartbeat_seconds, .. } = plan;
+/// What differs from the defaults, and what the plan asks for. A folder for the log makes it one of files.
+fn configuration(plan: &Plan, log: Option<&Path>) -> String {
+    let Plan { workers, event_bytes, authorized, heartbeat_seconds, .. } = plan;
     // Whoever comes back at once may be there before the hub knows that it was gone.
-    let connections = connections + connections / 16 + 64;
+    let connections = plan.connections + plan.connections / 16 + plan.publishers + 64;
     let block_bytes = event_bytes + EVENT_OVERHEAD_BYTES;
     let event_bytes_max = block_bytes.max(EVENT_BYTES_DEFAULT);
-    let history_events = (*history_events).max(1);
+    let history_events = match log {
+        Some(_) => plan.history_events,
+        None => plan.history_events.max(plan.log_events),
+    };
+    let history_events = history_events.max(1);
     let history_bytes = HISTORY_BYTES_DEFAULT
         .max(u64::from(history_events) * u64::from(block_bytes))
         .max(u64::from(event_bytes_max));
@@ -119,6 +141,11 @@ fn configuration(plan: &Plan) -> String {
          history.bytes = {history_bytes}\n"
     )
     .expect("a string takes everything");
+    if let Some(folder) = log {
+        let bytes = LOG_BYTES_DEFAULT.max(2 * u64::from(plan.log_events) * u64::from(block_bytes));
+        write!(toml, "log.kind = \"file\"\nlog.path = \"{}\"\nlog.bytes = {bytes}\n", folder.display())
+            .expect("a string takes everything");
+    }
     toml
 }
 
@@ -134,6 +161,7 @@ struct Hub {
     address: SocketAddr,
     publisher: String,
     authorized: bool,
+    log: Option<PathBuf>,
     // Last: the files go when the process is gone.
     _folder: TempDir,
 }
@@ -141,6 +169,10 @@ struct Hub {
 impl Running for Hub {
     fn tree(&self) -> &ProcessTree {
         &self.tree
+    }
+
+    fn log_folder(&self) -> Option<&Path> {
+        self.log.as_deref()
     }
 
     fn subscribe_address(&self) -> SocketAddr {

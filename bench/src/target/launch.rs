@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tempfile::TempDir;
 
 use super::ProcessTree;
 
@@ -82,6 +83,22 @@ pub(super) fn wait_for_port(tree: &ProcessTree, address: SocketAddr) -> anyhow::
 
 /// Sends `request` and returns the status of the answer, if there is one.
 pub(super) fn status_of(address: SocketAddr, request: &[u8]) -> io::Result<u16> {
+    let head = answer_of(address, request, |answer| answer.contains(&b'\n'))?;
+    let status = head.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
+    status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no HTTP answer"))
+}
+
+/// Sends `request` and returns the head of the answer.
+pub(super) fn head_of(address: SocketAddr, request: &[u8]) -> io::Result<String> {
+    answer_of(address, request, |answer| memchr::memmem::find(answer, b"\r\n\r\n").is_some())
+}
+
+/// Sends `request` on a connection of its own and returns the answer once `is_whole`, or all there is.
+pub(super) fn answer_of(
+    address: SocketAddr,
+    request: &[u8],
+    is_whole: impl Fn(&[u8]) -> bool,
+) -> io::Result<String> {
     let mut stream = TcpStream::connect(reachable(address))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(request)?;
@@ -90,13 +107,11 @@ pub(super) fn status_of(address: SocketAddr, request: &[u8]) -> io::Result<u16> 
         let mut bytes = [0; 512];
         let read = stream.read(&mut bytes)?;
         answer.extend_from_slice(&bytes[..read]);
-        if read == 0 || memchr::memchr(b'\n', &answer).is_some() {
+        if read == 0 || is_whole(&answer) {
             break;
         }
     }
-    let line = String::from_utf8_lossy(&answer);
-    let status = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
-    status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no HTTP answer"))
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// A port that nobody has. Somebody may take it before the program does, which then says so and ends.
@@ -111,6 +126,18 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
         return SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
     }
     address
+}
+
+/// A folder for a target's files, which goes with it: below `data`, or among temporary ones.
+pub(super) fn folder(data: Option<&Path>) -> anyhow::Result<TempDir> {
+    let parent = data.map_or_else(std::env::temp_dir, Path::to_owned);
+    let made = tempfile::Builder::new().prefix("corecast-bench-").tempdir_in(&parent);
+    made.with_context(|| format!("no folder can be made in {}", parent.display()))
+}
+
+/// Where programs are that `scripts/bench-peers` gets: beside the folder of this program.
+pub(super) fn peers_folder() -> anyhow::Result<PathBuf> {
+    Ok(release_folder()?.with_file_name("peers"))
 }
 
 /// Finds a program that is named by a path or stands in one of `folders` or of `PATH`.

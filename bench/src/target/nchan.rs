@@ -85,7 +85,12 @@ impl Target for Nchan {
         match need {
             Need::Batches => Some("each publishing request is one message"),
             Need::Connections(count) => launch::beyond_nofile(count),
-            Need::Users | Need::Authorization | Need::Resume | Need::Heartbeats | Need::Lasting(_) => None,
+            Need::Streams
+            | Need::Users
+            | Need::Authorization
+            | Need::Resume
+            | Need::Heartbeats
+            | Need::Lasting(_) => None,
         }
     }
 
@@ -118,10 +123,10 @@ fn upstream_version(package: &str) -> &str {
 }
 
 fn configuration(plan: &Plan, module: &Path, folder: &Path, address: SocketAddr) -> String {
-    let Plan { connections, workers, event_bytes, authorized, history_events, heartbeat_seconds, .. } = plan;
+    let Plan { connections, workers, event_bytes, authorized, heartbeat_seconds, .. } = plan;
     let nofile = getrlimit(Resource::Nofile).maximum.unwrap_or(1 << 20);
-    let worker_connections = connections + connections / 16 + 256;
-    let history_events = (*history_events).max(HISTORY_EVENTS_MIN);
+    let worker_connections = connections + connections / 16 + plan.publishers + 256;
+    let history_events = plan.history_events.max(plan.log_events).max(HISTORY_EVENTS_MIN);
     let shared_bytes = SHARED_BYTES
         + u64::from(*connections) * SHARED_BYTES_PER_CONNECTION
         + u64::from(history_events) * (SHARED_BYTES_PER_EVENT + u64::from(*event_bytes));

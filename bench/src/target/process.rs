@@ -107,6 +107,16 @@ impl ProcessTree {
         self.sum_of("status", "VmHWM:")
     }
 
+    /// Bytes that its processes had read from disks since they were started: what was in the page cache does not count.
+    ///
+    /// # Errors
+    /// If the first process has ended.
+    pub fn disk_bytes_read(&self) -> anyhow::Result<u64> {
+        self.check()?;
+        let read = |id| read_bytes(&fs::read_to_string(format!("/proc/{id}/io")).ok()?);
+        Ok(self.ids().into_iter().filter_map(read).sum())
+    }
+
     /// Lets [`Self::resident_bytes_max`] begin anew from what is resident now.
     ///
     /// # Errors
@@ -276,6 +286,11 @@ fn is_alive(id: u32) -> bool {
         && Stat::of(id).is_some_and(|stat| !stat.has_ended)
 }
 
+/// Of `/proc/ID/io`.
+fn read_bytes(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("read_bytes:"))?.trim().parse().ok()
+}
+
 /// The value of the line `field` in a file such as `/proc/meminfo`, in KiB.
 pub(super) fn kib_field(text: &str, field: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(field))?;
@@ -340,6 +355,13 @@ mod tests {
         assert!(highest > 40_000_000, "{highest}");
         tree.reset_resident_bytes_max().unwrap();
         assert!(tree.resident_bytes_max().unwrap() < highest);
+    }
+
+    #[test]
+    fn bytes_from_the_disk_are_not_those_from_the_cache() {
+        assert_eq!(read_bytes("rchar: 7\nsyscr: 2\nread_bytes: 4096\nwrite_bytes: 1\n"), Some(4_096));
+        assert_eq!(read_bytes("rchar: 7\n"), None);
+        assert!(shell("sleep 1000").disk_bytes_read().is_ok());
     }
 
     #[test]

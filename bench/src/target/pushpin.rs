@@ -65,7 +65,12 @@ impl Target for Pushpin {
         match need {
             Need::Resume => Some("it has no history: who comes back is the application's to serve"),
             Need::Connections(count) => launch::beyond_nofile(count),
-            Need::Users | Need::Authorization | Need::Heartbeats | Need::Batches | Need::Lasting(_) => None,
+            Need::Streams
+            | Need::Users
+            | Need::Authorization
+            | Need::Heartbeats
+            | Need::Batches
+            | Need::Lasting(_) => None,
         }
     }
 

@@ -26,6 +26,8 @@ const GRID: Ink = ink("#e4e7eb", "#2b3138");
 /// The limit, and the kernel's part of memory: facts of the machine.
 pub(super) const MACHINE: Ink = ink("#8c959f", "#767f89");
 const MACHINE_JOINED: Ink = ink("#6e7781", "#98a1ab");
+const DEVICE: Ink = ink("#7d868f", "#848d96");
+const DEVICE_RESERVED: Ink = ink("#5c6670", "#a3acb5");
 const MACHINE_SEND: Ink = ink("#afb8c1", "#5d666f");
 
 /// How a target looks in every plot.
@@ -38,15 +40,21 @@ pub(super) struct Look {
     pub(super) dashes: &'static str,
 }
 
-const LOOKS: [(&str, Look); 8] = [
+const LOOKS: [(&str, Look); 14] = [
     ("corecast", look(ink("#d55e00", "#ff8a3d"), MarkerShape::Circle, 3.5, "")),
+    ("corecast-file", look(ink("#a63d00", "#ffb385"), MarkerShape::Circle, 3.5, "6 3")),
     ("limit", look(MACHINE, MarkerShape::Plus, 1.8, "8 4")),
     ("limit-joined", look(MACHINE_JOINED, MarkerShape::Plus, 1.8, "2 3")),
     ("limit-send", look(MACHINE_SEND, MarkerShape::Plus, 1.8, "8 3 2 3")),
+    ("device", look(DEVICE, MarkerShape::Cross, 1.8, "8 4")),
+    ("device-reserved", look(DEVICE_RESERVED, MarkerShape::Cross, 1.8, "2 3")),
     ("durable-streams", look(ink("#0072b2", "#4aa8e0"), MarkerShape::Square, 1.8, "")),
+    ("durable-streams-wal", look(ink("#56b4e9", "#8fd0f5"), MarkerShape::Square, 1.8, "6 3")),
     ("axum", look(ink("#009e73", "#2fc79b"), MarkerShape::Triangle, 1.8, "")),
     ("nchan", look(ink("#cc79a7", "#e39cc3"), MarkerShape::Diamond, 1.8, "")),
     ("pushpin", look(ink("#b38600", "#e6bb33"), MarkerShape::TriangleDown, 1.8, "")),
+    ("nats", look(ink("#117733", "#5fbf7f"), MarkerShape::Triangle, 1.8, "6 3")),
+    ("redis", look(ink("#882255", "#d477a5"), MarkerShape::Diamond, 1.8, "6 3")),
 ];
 
 const OTHER: Look = look(ink("#7a5195", "#b58fd0"), MarkerShape::Star, 1.8, "");

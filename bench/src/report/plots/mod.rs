@@ -43,11 +43,12 @@ enum X {
     Outstanding,
     Rate,
     Connections,
+    Publishers,
 }
 
 const MEMORY: [Figure; 2] = [Figure::OwnMemoryPerConnection, Figure::KernelMemoryPerConnection];
 
-const DESIGNS: [Design; 15] = [
+const DESIGNS: [Design; 20] = [
     Design {
         scenario: "fanout",
         name: "cpu-per-delivery",
@@ -93,6 +94,33 @@ const DESIGNS: [Design; 15] = [
         kind: Kind::BarsOnOneScale(&[Figure::MemoryGrowth]),
     },
     bars("publish", "publish", "Events taken per second", &[Figure::EventsPerSecond]),
+    Design {
+        scenario: "durable",
+        name: "durable",
+        title: "Publishing that a disk has to take, over publishers",
+        kind: Kind::Curves(
+            X::Publishers,
+            &[
+                ("answers per second", &[Figure::RequestsPerSecond]),
+                ("p50", &[Figure::LatencyP50]),
+                ("p99", &[Figure::LatencyP99]),
+            ],
+        ),
+    },
+    bars("durable", "durable-syncs", "Answers for each sync", &[Figure::RequestsPerSync]),
+    bars("resume", "resume", "Time until everybody has what they missed", &[Figure::TimeToComplete]),
+    bars(
+        "resume",
+        "resume-deliveries",
+        "Deliveries per second while all come back",
+        &[Figure::DeliveriesPerSecond],
+    ),
+    Design {
+        scenario: "resume",
+        name: "resume-p99",
+        title: "p99 latency of those who stayed, while all come back",
+        kind: Kind::BarsOnOneScale(&[Figure::LatencyP99]),
+    },
     Design {
         scenario: "scale",
         name: "scale",
@@ -284,6 +312,7 @@ impl X {
             Self::Outstanding => setting.outstanding.map(f64::from),
             Self::Rate => setting.events_per_second,
             Self::Connections => Some(f64::from(setting.connections)),
+            Self::Publishers => setting.publishers.map(f64::from),
         }
     }
 
@@ -294,6 +323,7 @@ impl X {
             Self::Outstanding => rest.outstanding = None,
             Self::Rate => rest.events_per_second = None,
             Self::Connections => rest.connections = 0,
+            Self::Publishers => rest.publishers = None,
         }
         rest
     }
@@ -303,6 +333,7 @@ impl X {
             Self::Outstanding => "events outstanding",
             Self::Rate => "events per second",
             Self::Connections => "connections",
+            Self::Publishers => "publishers",
         }
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn none() -> Results {
         command: "corecast-bench all".to_owned(),
         begun: "2026-01-02T03:04Z".to_owned(),
         versions: BTreeMap::new(),
+        file_system: "ext4".to_owned(),
         measurements: Vec::new(),
     }
 }
@@ -27,7 +28,20 @@ pub(super) fn all() -> Results {
     for (target, version) in [("corecast", "0.1.0"), ("axum", "0.8.7"), ("nchan", "1.3.6")] {
         results.versions.insert(target.to_owned(), version.to_owned());
     }
-    let all = [fanout(), rate(), users(), hold(), churn(), storm(), slow(), publish(), scale(), limit()];
+    let all = [
+        fanout(),
+        rate(),
+        users(),
+        hold(),
+        churn(),
+        storm(),
+        resume(),
+        slow(),
+        publish(),
+        durable(),
+        scale(),
+        limit(),
+    ];
     results.measurements = all.into_iter().flatten().collect();
     results
 }
@@ -64,6 +78,7 @@ pub(super) fn with(scenario: &str, target: &str, setting: &Setting, outcome: Out
 pub(super) fn fanout() -> Vec<Measurement> {
     let cpu = [
         ("corecast", [4.15, 1.33, 0.46, 0.208]),
+        ("corecast-file", [4.21, 1.34, 0.47, 0.21]),
         ("limit", [4.0, 3.9, 3.8, 3.8]),
         ("limit-joined", [4.02, 1.3, 0.45, 0.2]),
         ("limit-send", [5.6, 5.5, 5.5, 5.4]),
@@ -190,6 +205,53 @@ fn publish() -> Vec<Measurement> {
             };
             let figures = [(Figure::EventsPerSecond, rate * factor), (Figure::CpuPerRequest, 1e6 / rate)];
             all.push(measured("publish", target, &setting, &figures));
+        }
+    }
+    all
+}
+
+fn durable() -> Vec<Measurement> {
+    let mut all = Vec::new();
+    for publishers in [1, 16, 256] {
+        let setting = Setting { publishers: Some(publishers), event_bytes: Some(128), ..Setting::default() };
+        for (target, syncs, shared) in [
+            ("corecast-file", 6_500.0, 0.55),
+            ("device", 5_100.0, 1.0),
+            ("device-reserved", 7_100.0, 1.0),
+            ("nats", 4_100.0, 0.0),
+            ("redis", 4_900.0, 0.8),
+        ] {
+            let per_sync = f64::max(1.0, shared * f64::from(publishers));
+            let figures = [
+                (Figure::RequestsPerSecond, syncs * per_sync),
+                (Figure::LatencyP50, 1e3 * f64::from(publishers) / (syncs * per_sync)),
+                (Figure::LatencyP99, 3e3 * f64::from(publishers) / (syncs * per_sync)),
+                (Figure::SyncsPerSecond, syncs),
+                (Figure::RequestsPerSync, per_sync),
+            ];
+            all.push(measured("durable", target, &setting, &figures));
+        }
+        let figures = [(Figure::RequestsPerSecond, 23_100.0)];
+        all.push(measured("durable", "corecast", &setting, &figures));
+    }
+    all
+}
+
+fn resume() -> Vec<Measurement> {
+    let mut all = Vec::new();
+    for (target, millis) in [("corecast", 7_100.0), ("corecast-file", 8_200.0), ("durable-streams", 9_900.0)]
+    {
+        for mode in ["together", "apart"] {
+            let setting =
+                Setting { missed_events: Some(3_000), mode: Some(mode.to_owned()), ..ten_thousand() };
+            let figures = [
+                (Figure::TimeToComplete, millis),
+                (Figure::DeliveriesPerSecond, 3e10 / millis),
+                (Figure::LatencyP99, millis / 9.0),
+                (Figure::LatencyBeforeP99, 1.25),
+                (Figure::DiskBytesRead, millis * 150.0),
+            ];
+            all.push(measured("resume", target, &setting, &figures));
         }
     }
     all

@@ -1,55 +1,33 @@
-//! Reads the answers to a publisher's requests, pipelined and in pieces of any size.
+//! Answers in HTTP/1.1: a head and a body whose length it declares.
 //!
-//! Not here: sending the requests (`publisher`).
+//! Not here: the bytes of an answer that is not whole yet (`answers`).
 
-use super::head::{self, Body, Head};
-
-/// Answers to publishers are small; a longer one is an error page or worse.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
-
-/// The bytes of an answer that is not whole yet.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    unread: Vec<u8>,
-}
-
-impl Answers {
-    /// Calls `answered` with the head of each answer that `bytes` complete, in order, and its bytes.
-    ///
-    /// # Errors
-    /// What is no answer.
-    pub(super) fn read(
-        &mut self,
-        bytes: &[u8],
-        mut answered: impl FnMut(&Head, &[u8]),
-    ) -> Result<(), String> {
-        if self.unread.is_empty() {
-            let rest = read_whole(bytes, &mut answered)?;
-            self.unread.extend_from_slice(rest);
-        } else {
-            self.unread.extend_from_slice(bytes);
-            let rest_len = read_whole(&self.unread, &mut answered)?.len();
-            self.unread.drain(..self.unread.len() - rest_len);
-        }
-        if self.unread.len() > ANSWER_BYTES_MAX {
-            return Err(format!("an answer longer than {ANSWER_BYTES_MAX} bytes"));
-        }
-        Ok(())
-    }
-}
+use super::super::head::{self, Body, Head};
+use super::{ANSWER_BYTES_MAX, Verdict};
 
 /// Reads all answers that are whole, and returns the bytes behind them.
-fn read_whole<'a>(mut bytes: &'a [u8], answered: &mut impl FnMut(&Head, &[u8])) -> Result<&'a [u8], String> {
+pub(super) fn read_whole<'a>(
+    mut bytes: &'a [u8],
+    answered: &mut impl FnMut(Verdict, &[u8]),
+) -> Result<&'a [u8], String> {
     while let Some(head) = head::read(bytes)? {
         let Some(body_len) = body_len(&bytes[head.len..], head.body)? else { break };
         let (answer, rest) = bytes.split_at(head.len + body_len);
         bytes = rest;
         // Interim answers (RFC 9110 §15.2) announce the one that counts.
         if head.status >= 200 {
-            answered(&head, answer);
+            answered(judge(&head), answer);
         }
     }
     Ok(bytes)
+}
+
+fn judge(head: &Head) -> Verdict {
+    match head.status {
+        200..300 if head.closes => Verdict::Last,
+        200..300 => Verdict::Taken,
+        _ => Verdict::Refused,
+    }
 }
 
 /// Bytes of the body that `bytes` begin with; `Ok(None)` if it is not whole yet.
@@ -90,12 +68,14 @@ fn chunked_len(bytes: &[u8]) -> Result<Option<usize>, String> {
 mod tests {
     use super::*;
 
-    fn statuses(pieces: &[&[u8]]) -> Result<Vec<u16>, String> {
-        let (mut answers, mut statuses) = (Answers::default(), Vec::new());
+    use super::super::{Answers, Protocol};
+
+    fn verdicts(pieces: &[&[u8]]) -> Result<Vec<Verdict>, String> {
+        let (mut answers, mut verdicts) = (Answers::of(Protocol::Http), Vec::new());
         for piece in pieces {
-            answers.read(piece, |head, _| statuses.push(head.status))?;
+            answers.read(piece, |verdict, _| verdicts.push(verdict))?;
         }
-        Ok(statuses)
+        Ok(verdicts)
     }
 
     #[test]
@@ -107,7 +87,8 @@ mod tests {
         for first in 0..=stream.len() {
             for second in first..=stream.len() {
                 let pieces = [&stream[..first], &stream[first..second], &stream[second..]];
-                assert_eq!(statuses(&pieces), Ok(vec![200, 201, 204, 503]), "cut at {first} and {second}");
+                let expected = vec![Verdict::Taken, Verdict::Taken, Verdict::Taken, Verdict::Refused];
+                assert_eq!(verdicts(&pieces), Ok(expected), "cut at {first} and {second}");
             }
         }
     }
@@ -122,7 +103,7 @@ mod tests {
             ("HTTP/1.1 200 OK\r\n\r\n", "the end of the connection"),
             ("220 mail ESMTP\r\n", "no HTTP answer"),
         ] {
-            let error = statuses(&[text.as_bytes()]).unwrap_err();
+            let error = verdicts(&[text.as_bytes()]).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
     }
