@@ -6,6 +6,7 @@ use corecast_tests::publish::Publisher;
 use corecast_tests::request::Subscribe;
 use corecast_tests::stream::EventStream;
 use corecast_tests::token::Token;
+use corecast_tests::wait::PATIENCE;
 
 /// A post under `key`, on a connection of its own as after a lost answer.
 fn post_under(hub: &Hub, token: &str, key: &str, media: &str, body: &str) -> Answer {
@@ -86,6 +87,42 @@ fn a_key_is_forgotten_with_its_event() {
         publisher.to_topic("a", &n.to_string());
     }
     assert_ne!(to_topic(&hub, &token, "k", "one"), first);
+}
+
+#[test]
+fn a_file_log_knows_keys_over_a_restart_however_the_hub_ended() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().to_str().expect("temporary folders have plain names");
+    let start = || {
+        let hub = Hub::builder().set("log.kind", "file").set("log.path", path);
+        // Little memory, so that none of it is known from there.
+        hub.set("history.events", 2).set("drain.over", "0s").start()
+    };
+    let token = Token::of("alice").publish("*").sign();
+    let mut hub = start();
+    let first = to_topic(&hub, &token, "k", "one");
+    let lines =
+        "{\"topics\":[\"a\"],\"data\":\"two\"}\n{\"topics\":[\"a\"],\"data\":\"three\",\"id\":\"own-3\"}\n";
+    let post = |hub: &Hub| post_under(hub, &token, "batch", "application/x-ndjson", lines).text().to_owned();
+    let answers = post(&hub);
+    let mut publisher = Publisher::connect(hub.addr());
+    (4..10).for_each(|n| _ = publisher.to_topic("a", &n.to_string()));
+    for ends_well in [false, true] {
+        if ends_well {
+            hub.sigterm();
+            assert!(hub.wait_for_exit(PATIENCE).success());
+        } else {
+            hub.kill9();
+        }
+        hub = start();
+        assert_eq!(to_topic(&hub, &token, "k", "one"), first);
+        assert_eq!(post(&hub), answers);
+    }
+    let mut reader = EventStream::open(hub.addr(), &Subscribe::to("a").last_event_id("earliest"));
+    let all = ["one", "two", "three", "4", "5", "6", "7", "8", "9"];
+    assert_eq!(reader.next_data(all.len()), all);
+    Publisher::connect(hub.addr()).to_topic("a", "last");
+    assert_eq!(reader.next_data(1), ["last"]);
 }
 
 #[test]

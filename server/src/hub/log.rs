@@ -25,8 +25,7 @@ use crate::shard::inbox::Inbox;
 /// One of the logs there are.
 pub(super) enum HubLog {
     Memory(MemoryLog),
-    // Some hundred bytes, moved twice.
-    File(Box<Timed<FileLog<Folder>>>),
+    File(Timed<FileLog<Folder>>),
 }
 
 /// A log that is open, and how others look at it.
@@ -75,7 +74,7 @@ fn open_file(config: &LogConfig, fresh: Incarnation, clock: Clock) -> Result<Ope
     let (log, recovered) = FileLog::open(disk, options, fresh, clock::unix_now())?;
     report(path.clone(), &recovered, clock.instant().since(begun).as_secs_f64());
     let (catalog, stats) = (log.catalog(), log.stats());
-    let log = Box::new(Timed::new(log, clock));
+    let log = Timed::new(log, clock);
     let view = FileLogView { log: stats, times: log.times(), reader: Arc::default() };
     let readable = Readable { catalog, folder: path.clone(), view };
     Ok(OpenLog { log: HubLog::File(log), readable: Some(readable) })

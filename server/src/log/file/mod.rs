@@ -22,6 +22,13 @@ mod recovery;
 mod stats;
 mod error;
 
+pub mod inspect;
+mod survey;
+mod mend;
+
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
