@@ -137,6 +137,34 @@ impl Inbox {
         sent
     }
 
+    /// Hands in an event without waking the shard: several that come together are worth one wake, by
+    /// [`Inbox::wake_shard`]. Without room it wakes the shard at once, and gives the event back.
+    ///
+    /// # Errors
+    /// The event, to be tried again once the shard has turned.
+    pub fn queue_event(&self, event: SharedEvent) -> Result<(), SharedEvent> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        self.shared.events.push(event).inspect_err(|_| self.ring())
+    }
+
+    /// The same for a letter.
+    ///
+    /// # Errors
+    /// The letter.
+    pub fn queue(&self, mail: Mail) -> Result<(), Mail> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        self.shared.mail.push(mail).inspect_err(|_| self.ring())
+    }
+
+    /// Wakes the shard if it sleeps: for what was queued.
+    pub fn wake_shard(&self) {
+        self.ring();
+    }
+
     /// The next event. Only the shard itself asks.
     #[must_use]
     pub fn next_event(&self) -> Option<SharedEvent> {
