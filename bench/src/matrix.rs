@@ -72,7 +72,8 @@ pub fn parts(extent: Extent, scenarios: &[String], targets: &[String]) -> Vec<Pa
 fn is_asked(scenario: &str, target: &str) -> bool {
     match (scenario, target) {
         ("durable", _) => {
-            ["corecast", "corecast-file", "durable-streams-wal"].contains(&target) || is_of_disks(target)
+            ["corecast", "corecast-file", "limit", "durable-streams-wal"].contains(&target)
+                || is_of_disks(target)
         }
         (_, "durable-streams-wal") => false,
         (_, target) if is_of_disks(target) => false,
@@ -125,19 +126,11 @@ fn settings(extent: Extent, scenario: &str, defaults: &Setting) -> Vec<Setting> 
         }
         "resume" => {
             let counts: &[u32] = extent.pick(&[1_000, 10_000], &[1_000, 10_000], &[SMOKE_CONNECTIONS]);
+            let ways: &[&str] = extent.pick(&["together", "apart"], &["together"], &["together", "apart"]);
             let each = |&count: &u32| {
-                let modes = modes(defaults, &["together", "apart"]).into_iter();
-                modes.map(move |setting| Setting { connections: count, ..setting })
+                modes(defaults, ways).into_iter().map(move |way| Setting { connections: count, ..way })
             };
             counts.iter().flat_map(each).collect()
-        }
-        "scale" => {
-            let counts: &[u32] = extent.pick(
-                &[1_000, 10_000, 100_000, 300_000, 1_000_000],
-                &[1_000, 100_000],
-                &[SMOKE_CONNECTIONS],
-            );
-            counts.iter().map(|&count| with(&|s| s.connections = count)).collect()
         }
         _ => vec![defaults.clone()],
     }
