@@ -8,6 +8,7 @@ pub mod dev;
 mod error;
 pub mod event_stream;
 mod flags;
+mod log;
 mod output;
 mod publish;
 mod remote;
@@ -42,6 +43,9 @@ enum Command {
     /// Check a configuration, or print all defaults.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look at a file log, or mend it.
+    #[command(subcommand)]
+    Log(log::Command),
 }
 
 /// Does what the command line asks for.
@@ -54,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(args),
         Command::Config(command) => config::run(&command),
+        Command::Log(command) => log::run(&command),
     };
     done.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
 }

@@ -210,7 +210,7 @@ fn check_keys_present(merged: &Merged, purpose: Purpose, problems: &mut Vec<Prob
             "auth.hmac_key_file, auth.hmac_key, auth.public_key_file or auth.jwks_url"
         }
         Purpose::Sign if !has_hmac => "auth.hmac_key_file or auth.hmac_key",
-        Purpose::Serve | Purpose::Sign | Purpose::Dev => return,
+        Purpose::Serve | Purpose::Sign | Purpose::Dev | Purpose::Inspect => return,
     };
     problems.push(Problem { origin: Origin::Default, fault: Fault::NoKey(missing) });
 }

@@ -278,3 +278,19 @@ fn close(log: HubLog) {
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
     std::thread::Builder::new().name(name).spawn(work).map_err(StartError::Thread)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_tells_of_its_end_also_of_one_by_panic() {
+        for panics in [false, true] {
+            let (end, mut ends) = ends();
+            let thread =
+                spawn_watched("reader", end, move || assert!(!panics, "this is what the test is about"));
+            assert_eq!(ends.blocking_recv(), Some("reader"));
+            assert_eq!(thread.unwrap().join().is_err(), panics);
+        }
+    }
+}
