@@ -111,34 +111,18 @@ impl Inbox {
         self.shared.closed.load(Ordering::Relaxed)
     }
 
-    /// Hands in an event; gives it back if there is no room.
-    ///
-    /// # Errors
-    /// The event, to be tried again once the shard has turned.
-    pub fn try_send_event(&self, event: SharedEvent) -> Result<(), SharedEvent> {
-        if self.is_closed() {
-            return Ok(());
-        }
-        let sent = self.shared.events.push(event);
-        self.ring();
-        sent
-    }
-
     /// Hands in a letter; gives it back if there is no room.
     ///
     /// # Errors
     /// The letter.
     pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
-        if self.is_closed() {
-            return Ok(());
-        }
-        let sent = self.shared.mail.push(mail);
+        let sent = self.queue(mail);
         self.ring();
         sent
     }
 
-    /// Hands in an event without waking the shard: several that come together are worth one wake, by
-    /// [`Inbox::wake_shard`]. Without room it wakes the shard at once, and gives the event back.
+    /// Hands in an event without waking the shard: what comes together is worth one wake, by [`Inbox::wake_shard`]. Without
+    /// room it wakes the shard at once, and gives the event back.
     ///
     /// # Errors
     /// The event, to be tried again once the shard has turned.
