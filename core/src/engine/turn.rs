@@ -10,8 +10,9 @@ use super::hot::clock_ms;
 use super::output::BufferId;
 use super::window::Mask;
 
-/// Sends in one turn: about 0.65 ms of kernel time, after which inputs are looked at again (io-uring.md §5.5).
-pub(super) const TURN_SENDS_MAX: usize = 128;
+/// Sends in one turn: some 0.2 ms of kernel time, after which inputs are looked at again (io-uring.md §5.5), and another
+/// thread of the same core, such as the sequencer's, can go on: the kernel is not preempted within a batch of sends.
+pub(super) const TURN_SENDS_MAX: usize = 32;
 
 /// What one send carried, to be looked at again if it fell short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,14 +64,19 @@ impl SequencerQueue {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Hands in a request.
-    ///
-    /// # Errors
-    /// The request, if `REQUESTS_MAX` wait already.
-    pub fn try_send(&self, request: Box<PublishRequest>) -> Result<(), Box<PublishRequest>> {
-        let sent = self.shared.requests.push(request);
+    /// Hands in the requests of a turn and then wakes the sequencer, so that one append has all of them. `refused` gets those
+    /// beyond `REQUESTS_MAX`.
+    pub fn send_all(
+        &self,
+        requests: impl Iterator<Item = Box<PublishRequest>>,
+        mut refused: impl FnMut(Box<PublishRequest>),
+    ) {
+        for request in requests {
+            if let Err(request) = self.shared.requests.push(request) {
+                refused(request);
+            }
+        }
         self.ring();
-        sent
     }
 
     /// Requests that wait.
@@ -178,15 +183,18 @@ impl<L: Log> Sequencer<L> {
         self.failing = cause;
     }
 
+    /// Each shard is woken once, when all is there: a shard that wakes for the first event, does its turn and sleeps again
+    /// would have to be woken for the answer as well.
     fn hand_out(&self, Written { events, answers, .. }: Written) {
         for event in events {
             for shard in &self.shards {
-                hand_in(event.clone(), |event| shard.try_send_event(event));
+                hand_in(event.clone(), |event| shard.queue_event(event));
             }
         }
         for answer in answers {
             let shard = &self.shards[answer.to.shard.0 as usize];
-            hand_in(Mail::Published(answer), |mail| shard.try_send(mail));
+            hand_in(Mail::Published(answer), |mail| shard.queue(mail));
         }
+        self.shards.iter().for_each(Inbox::wake_shard);
     }
 }

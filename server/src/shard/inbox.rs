@@ -111,30 +111,42 @@ impl Inbox {
         self.shared.closed.load(Ordering::Relaxed)
     }
 
-    /// Hands in an event; gives it back if there is no room.
-    ///
-    /// # Errors
-    /// The event, to be tried again once the shard has turned.
-    pub fn try_send_event(&self, event: SharedEvent) -> Result<(), SharedEvent> {
-        if self.is_closed() {
-            return Ok(());
-        }
-        let sent = self.shared.events.push(event);
-        self.ring();
-        sent
-    }
-
     /// Hands in a letter; gives it back if there is no room.
     ///
     /// # Errors
     /// The letter.
     pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
+        let sent = self.queue(mail);
+        self.ring();
+        sent
+    }
+
+    /// Hands in an event without waking the shard: what comes together is worth one wake, by [`Inbox::wake_shard`]. Without
+    /// room it wakes the shard at once, and gives the event back.
+    ///
+    /// # Errors
+    /// The event, to be tried again once the shard has turned.
+    pub fn queue_event(&self, event: SharedEvent) -> Result<(), SharedEvent> {
         if self.is_closed() {
             return Ok(());
         }
-        let sent = self.shared.mail.push(mail);
+        self.shared.events.push(event).inspect_err(|_| self.ring())
+    }
+
+    /// The same for a letter.
+    ///
+    /// # Errors
+    /// The letter.
+    pub fn queue(&self, mail: Mail) -> Result<(), Mail> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        self.shared.mail.push(mail).inspect_err(|_| self.ring())
+    }
+
+    /// Wakes the shard if it sleeps: for what was queued.
+    pub fn wake_shard(&self) {
         self.ring();
-        sent
     }
 
     /// The next event. Only the shard itself asks.

@@ -57,6 +57,8 @@ pub struct UringDriver {
     passed: Vec<ConnectionId>,
     refused_moves: Vec<(ConnectionId, Box<Parcel>)>,
     refused_publishes: Vec<PublishRequest>,
+    #[expect(clippy::vec_box, reason = "requests travel boxed")]
+    to_publish: Vec<Box<PublishRequest>>,
     /// When the last snapshot was left, and in which turn.
     shown: Instant,
     shown_turns: u64,
@@ -80,6 +82,7 @@ impl UringDriver {
             passed: Vec::new(),
             refused_moves: Vec::new(),
             refused_publishes: Vec::new(),
+            to_publish: Vec::new(),
             shown: Instant::ZERO,
             shown_turns: 0,
             turns: 0,
@@ -242,12 +245,12 @@ impl UringDriver {
                 Output::Move { from, to, parcel } => self.pass(from, to, parcel),
                 Output::Seek { from, last_event_id } => self.shard.seek(from, last_event_id),
                 Output::ReadPage(at) => self.shard.read_page(at),
-                Output::Publish(request) => {
-                    if let Err(request) = self.shard.sequencer.try_send(request) {
-                        self.refused_publishes.push(*request);
-                    }
-                }
+                Output::Publish(request) => self.to_publish.push(request),
             }
+        }
+        if !self.to_publish.is_empty() {
+            let refused = &mut self.refused_publishes;
+            self.shard.sequencer.send_all(self.to_publish.drain(..), |request| refused.push(*request));
         }
     }
 
