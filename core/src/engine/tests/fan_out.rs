@@ -2,6 +2,7 @@
 
 use super::harness::{event, event_for_all, event_for_user};
 use super::{Client, Harness};
+use crate::engine::turn::TURN_SENDS_MAX;
 
 /// Streams of everything, warmed up.
 fn streams(hub: &mut Harness, count: usize) -> Vec<Client> {
@@ -18,13 +19,14 @@ fn last_buffers(hub: &Harness, clients: &[Client]) -> Vec<(usize, u32)> {
 #[test]
 fn one_event_is_one_buffer_for_everybody() {
     let mut hub = Harness::new();
-    let clients = streams(&mut hub, 50);
+    let clients = streams(&mut hub, TURN_SENDS_MAX);
     let sends = hub.counters().sends;
     hub.publish(event("a", "x"));
     let buffers = last_buffers(&hub, &clients);
     assert!(buffers.iter().all(|buffer| *buffer == buffers[0]), "{buffers:?}");
-    assert_eq!(hub.counters().sends - sends, 50);
-    assert_eq!((hub.counters().deliveries, hub.counters().joined_bytes), (50, 0), "no byte is copied");
+    let streams = TURN_SENDS_MAX as u64;
+    assert_eq!(hub.counters().sends - sends, streams);
+    assert_eq!((hub.counters().deliveries, hub.counters().joined_bytes), (streams, 0), "no byte is copied");
 }
 
 #[test]
