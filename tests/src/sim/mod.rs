@@ -10,6 +10,7 @@
 //! Not here: threads, files, and real sockets (the tests of the binary have these).
 
 pub mod chance;
+pub mod disk;
 pub mod plant;
 pub mod scene;
 
