@@ -30,6 +30,8 @@ pub enum CloseReason {
     Replaced,
     /// It read so slowly that what it had yet to read fell off the history.
     SlowConsumer,
+    /// What it had yet to read could not be read from the log.
+    LogUnreadable,
     /// It took no bytes for `dead_peer`.
     DeadPeer,
     /// Its token ended.
@@ -45,7 +47,7 @@ impl CloseReason {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every reason, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PeerGone,
         Self::Done,
         Self::BadRequest,
@@ -58,6 +60,7 @@ impl CloseReason {
         Self::Evicted,
         Self::Replaced,
         Self::SlowConsumer,
+        Self::LogUnreadable,
         Self::DeadPeer,
         Self::TokenExpired,
         Self::MaxAge,
@@ -86,6 +89,7 @@ impl CloseReason {
             Self::Evicted => "evicted",
             Self::Replaced => "replaced",
             Self::SlowConsumer => "slow_consumer",
+            Self::LogUnreadable => "log_unreadable",
             Self::DeadPeer => "dead_peer",
             Self::TokenExpired => "token_expired",
             Self::MaxAge => "max_age",

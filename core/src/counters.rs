@@ -38,6 +38,8 @@ pub struct Counters {
     pub deliveries: u64,
     /// Of these, fed from history.
     pub deliveries_from_history: u64,
+    /// Pages of the log that streams were fed from.
+    pub pages: u64,
     /// Ephemeral events that a slow consumer missed.
     pub ephemeral_missed: u64,
     /// Sends submitted.

@@ -51,6 +51,7 @@ impl Engine {
             }
         }
         assert!(self.ahead.is_subset(&self.behind), "who is ahead waits with a cursor");
+        self.assert_replay_invariants();
         assert_eq!(streams, self.streams, "streams");
         assert_eq!(behind, self.behind.len(), "streams that are fed");
         assert_eq!(intake_bytes, self.intake_bytes, "bytes of incomplete requests");

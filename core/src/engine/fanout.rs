@@ -43,7 +43,7 @@ impl Engine {
         }
     }
 
-    fn intern_topics(&mut self, audience: &Audience) -> SmallVec<[TopicId; 1]> {
+    pub(super) fn intern_topics(&mut self, audience: &Audience) -> SmallVec<[TopicId; 1]> {
         match audience {
             Audience::Topics(topics) => topics.iter().map(|topic| self.topics.intern(topic)).collect(),
             Audience::Users(_) | Audience::All => SmallVec::new(),

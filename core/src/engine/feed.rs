@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::close_reason::CloseReason;
 use crate::connection::state::{State, Stream};
 use crate::event::SharedEvent;
-use crate::history::{Entry, Resolved};
+use crate::history::{Entry, History, Resolved};
 use crate::id::Position;
 use crate::users::{UserHash, UserKey};
 
@@ -26,6 +26,9 @@ const FEED_SCAN_MAX: usize = 4096;
 impl Engine {
     /// What was sent last is out: the stream goes on from its cursor, or is live.
     pub(super) fn on_fed(&mut self, index: u32) {
+        if self.replay.is_seeking(index) {
+            return self.arm(index);
+        }
         let Some(cursor) = self.stream(index).and_then(Stream::cursor) else { return };
         let next = self.history.newest().next();
         if cursor == next {
@@ -44,8 +47,11 @@ impl Engine {
             return None;
         }
         let from = self.stream(index)?.cursor()?;
-        if from <= self.history.start() {
-            self.end(index, CloseReason::SlowConsumer);
+        if self.run_with(from).is_none() {
+            match self.replays {
+                true => self.await_page(index, from),
+                false => self.end(index, CloseReason::SlowConsumer),
+            }
             return None;
         }
         let framing = self.hot[index as usize].framing;
@@ -115,11 +121,12 @@ impl Engine {
         let framing = self.hot[index as usize].framing;
         let mut cursor = from;
         let mut bytes = 0;
+        let Some(run) = self.run_with(from) else { return from };
         let user = match self.users.key_of(index) {
             Some(key @ UserKey::Named(name)) => Some((UserHash::of(self.seed, key), name)),
             Some(UserKey::Anonymous(_)) | None => None,
         };
-        for (scanned, entry) in self.history.after(Position(from.0.saturating_sub(1))).enumerate() {
+        for (scanned, entry) in run.after(Position(from.0.saturating_sub(1))).enumerate() {
             if scanned == FEED_SCAN_MAX {
                 return cursor;
             }
@@ -133,7 +140,12 @@ impl Engine {
             }
             cursor = entry.position.next();
         }
-        cursor.max(self.history.newest().next())
+        cursor.max(run.newest().next())
+    }
+
+    /// What a stream is fed from whose cursor is here: the history, or a page of the log.
+    fn run_with(&self, cursor: Position) -> Option<&History> {
+        if cursor > self.history.start() { Some(&self.history) } else { self.replay.page(cursor) }
     }
 
     fn is_for(&self, index: u32, user: Option<(UserHash, &str)>, entry: &Entry<'_>) -> bool {
@@ -172,7 +184,7 @@ impl Engine {
         self.leave_live(index, cursor);
     }
 
-    fn move_cursor(&mut self, index: u32, cursor: Position) {
+    pub(super) fn move_cursor(&mut self, index: u32, cursor: Position) {
         let Some(stream) = self.stream_mut(index) else { return };
         if let Some(old) = stream.set_cursor(Some(cursor)) {
             self.behind.remove(&(old, index));
@@ -202,6 +214,10 @@ impl Engine {
                 ids.iter().for_each(|&id| topics.release(id));
             }
         });
+        if self.replays {
+            // They go on from the log.
+            return;
+        }
         let lost = self.history.start();
         while let Some(&(cursor, index)) = self.behind.first() {
             if cursor > lost {

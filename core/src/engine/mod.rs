@@ -71,6 +71,7 @@ use hot::Hot;
 use outgoing::Outgoing;
 use output::{BufferId, Output, ShardId};
 use queues::{Queues, Source};
+use replay::Replay;
 use turn::{Carried, SendRecord, Turn};
 use window::Window;
 
@@ -135,6 +136,9 @@ pub struct Engine {
     behind: BTreeSet<(Position, u32)>,
     /// Those of `behind` that have already seen, at another shard, what has not arrived here: the first is live first.
     ahead: BTreeSet<(Position, u32)>,
+    /// Whether the log can be asked for more than the history has.
+    replays: bool,
+    replay: Replay,
     /// Bytes of requests that are not complete.
     intake_bytes: usize,
     /// Streams here.
@@ -174,6 +178,8 @@ impl Engine {
             outputs: VecDeque::new(),
             behind: BTreeSet::new(),
             ahead: BTreeSet::new(),
+            replays: options.replays,
+            replay: Replay::new(seed),
             intake_bytes: 0,
             streams: 0,
             drain: None,

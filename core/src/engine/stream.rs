@@ -11,7 +11,7 @@ use crate::connection::compact::{Expiry, Past};
 use crate::connection::state::{State, Stream};
 use crate::history::Resume;
 use crate::http::{Cors, StreamHead, control};
-use crate::id::Position;
+use crate::id::{Position, is_valid_id};
 use crate::limits::RETRY_MS_MAX;
 
 use super::outgoing::Then;
@@ -26,7 +26,7 @@ pub(super) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 impl Engine {
     /// Opens a stream that has been admitted: head, first bytes, and if needed the gap, in one send.
     pub(super) fn open_stream(&mut self, index: u32, parcel: &Parcel) {
-        let (after, gap) = self.resume(parcel);
+        let (after, gap) = self.resume(index, parcel);
         let now = self.now.instant;
         let cursor = after.next();
         let expires = Expiry::at(parcel.authorized.as_ref().map(Authorized::expires));
@@ -46,11 +46,17 @@ impl Engine {
     }
 
     /// Where the stream begins (behind which position), and the block of the gap it must be told of.
-    fn resume(&mut self, parcel: &Parcel) -> (Position, Option<Bytes>) {
+    /// If only the log can tell, the stream is told later, and its head goes out meanwhile.
+    fn resume(&mut self, index: u32, parcel: &Parcel) -> (Position, Option<Bytes>) {
         let Some(last_event_id) = &parcel.last_event_id else { return (self.history.newest(), None) };
         self.counters.resumes += 1;
         match self.history.resume(last_event_id) {
             Resume::After(position) => (position, None),
+            // What is no id cannot be known to the log either.
+            Resume::Gap { .. } if self.replays && is_valid_id(last_event_id) => {
+                self.begin_seek(index, last_event_id);
+                (self.history.newest(), None)
+            }
             Resume::Gap { to, .. } => {
                 self.counters.gaps += 1;
                 let gap = control::gap(parcel.framing, Some(last_event_id), &to.to_string());
@@ -167,6 +173,7 @@ impl Engine {
             self.behind.remove(&(cursor, index));
             self.ahead.remove(&(cursor, index));
         }
+        self.replay.forget(index, cursor);
         self.stop_fanout(index);
         self.topics.unsubscribe(index);
         if let Some(departure) = self.users.leave(index)

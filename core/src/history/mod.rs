@@ -10,6 +10,7 @@ mod resume;
 mod tests;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use hashbrown::HashTable;
 
@@ -140,6 +141,18 @@ impl History {
         }
     }
 
+    /// A run of old events behind `after`, to be pushed; it has no limits. See [`crate::replay::Page`].
+    #[must_use]
+    pub(crate) const fn of_page(seed: HashSeed, incarnation: Incarnation, after: Position) -> Self {
+        let unlimited = HistorySettings { events: usize::MAX, bytes: usize::MAX, age: Duration::MAX };
+        Self::new(seed, incarnation, after, unlimited)
+    }
+
+    /// Nothing more comes up to `position`.
+    pub(crate) fn end_at(&mut self, position: Position) {
+        self.newest = self.newest.max(position);
+    }
+
     /// Changes the limits, from the next `trim` on.
     pub fn set_limits(&mut self, settings: HistorySettings) {
         self.settings = settings;
@@ -176,6 +189,12 @@ impl History {
             self.bytes -= bytes_of(&kept.event);
             evicted(entry(&scan, &kept));
         }
+    }
+
+    /// The log that this is of.
+    #[must_use]
+    pub const fn incarnation(&self) -> Incarnation {
+        self.incarnation
     }
 
     /// The position after which nothing is missing here: of the last evicted event, or where the history began.

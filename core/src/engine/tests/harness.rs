@@ -26,6 +26,7 @@ use crate::selector::Selector;
 use crate::settings::Settings;
 use crate::time::{Instant, Now, UnixMillis};
 
+use super::old_log::{LogAnswer, OldLog, Question};
 use super::wire::{Answer, Seen, answers_in, stream_in};
 
 /// The log of every harness.
@@ -91,6 +92,7 @@ pub(super) struct Shard {
     arrivals: VecDeque<(Client, Box<Parcel>)>,
     refused_moves: VecDeque<(ConnectionId, Box<Parcel>)>,
     refused_publishes: VecDeque<PublishRequest>,
+    log_answers: VecDeque<LogAnswer>,
     /// Events stay in the inbox while this is set: a shard that is slower than others.
     pub(super) holds_events: bool,
     /// Whether it takes connections from other shards.
@@ -157,6 +159,8 @@ pub(super) struct Harness {
     newest: Position,
     ephemerals: u64,
     publisher_ids: BTreeSet<Box<str>>,
+    /// Absent if the log keeps no more than history.
+    log: Option<OldLog>,
     turns: usize,
 }
 
@@ -180,8 +184,23 @@ impl Harness {
         Self::begin(shards, Position(0), change)
     }
 
+    /// A hub of one shard with a log that keeps everything, in pages of so many events.
+    pub(super) fn with_log(page_events: u64, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut hub = Self::build(1, Position(0), true, change);
+        hub.log = Some(OldLog::new(page_events));
+        hub
+    }
+
+    pub(super) fn log_mut(&mut self) -> &mut OldLog {
+        self.log.as_mut().expect("a hub made `with_log`")
+    }
+
     /// A hub whose log has events up to `newest` that its history does not have.
     pub(super) fn begin(shards: u16, newest: Position, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::build(shards, newest, false, change)
+    }
+
+    fn build(shards: u16, newest: Position, replays: bool, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings();
         change(&mut settings);
         let census = SharedCounted::default();
@@ -201,7 +220,7 @@ impl Harness {
                     slots: 0,
                     incarnation: LOG,
                     newest,
-                    replays: false,
+                    replays,
                     hash_seed: HASH_SEED,
                     random_seed: u64::from(number) + 1,
                     verifier: Verifier::new(keys, 64, 1),
@@ -222,6 +241,7 @@ impl Harness {
             newest,
             ephemerals: 0,
             publisher_ids: BTreeSet::new(),
+            log: None,
             turns: 0,
         }
     }
@@ -477,7 +497,7 @@ impl Harness {
         };
         let wire_id = event.id.clone().unwrap_or_else(|| id.to_string().into());
         let frame = Frame::encode(&event, &wire_id);
-        Arc::new(SequencedEvent {
+        let event = Arc::new(SequencedEvent {
             position: self.newest,
             id,
             publisher_id: event.id,
@@ -488,7 +508,21 @@ impl Harness {
             ephemeral: event.ephemeral,
             sequenced: self.now.unix,
             frame,
-        })
+        });
+        if let Some(log) = &mut self.log {
+            log.keep(&event);
+        }
+        event
+    }
+
+    fn run_log(&mut self) {
+        while let Some((shard, answer)) = self.log.as_mut().and_then(OldLog::answer) {
+            self.hand_in_log_answer(shard, answer);
+        }
+    }
+
+    pub(super) fn hand_in_log_answer(&mut self, shard: usize, answer: LogAnswer) {
+        self.shards[shard].log_answers.push_back(answer);
     }
 
     fn run_sequencer(&mut self) {
@@ -550,6 +584,7 @@ impl Harness {
     pub(super) fn run_until_idle(&mut self) {
         for _ in 0..TURNS_MAX {
             self.run_sequencer();
+            self.run_log();
             let busy: Vec<_> = (0..self.shards.len()).filter(|&shard| self.is_busy(shard)).collect();
             if busy.is_empty() && (self.waiting.is_empty() || self.mood == SequencerMood::Hesitates) {
                 return;
@@ -574,6 +609,7 @@ impl Harness {
             || !shard.arrivals.is_empty()
             || !shard.refused_moves.is_empty()
             || !shard.refused_publishes.is_empty()
+            || !shard.log_answers.is_empty()
             || shard.ready.iter().any(|client| self.sockets[client.0].has_news())
     }
 
@@ -618,6 +654,14 @@ impl Harness {
         }
         while let Some((id, parcel)) = self.shards[shard].refused_moves.pop_front() {
             self.shards[shard].engine.handle_move_refused(id, &parcel);
+            self.check(shard);
+        }
+        while let Some(answer) = self.shards[shard].log_answers.pop_front() {
+            let engine = &mut self.shards[shard].engine;
+            match answer {
+                LogAnswer::Sought(id, sought) => engine.handle_sought(id, sought),
+                LogAnswer::Page(read) => engine.handle_page(read),
+            }
             self.check(shard);
         }
         while let Some((client, parcel)) = self.shards[shard].arrivals.pop_front() {
@@ -726,7 +770,10 @@ impl Harness {
                 assert!(!socket.receiving, "nothing is received from a connection that moves");
                 socket.at = None;
             }
-            Output::Seek { .. } | Output::ReadPage(_) => unreachable!("this log has no more than history"),
+            Output::Seek { from, last_event_id } => {
+                self.log_mut().ask(shard, Question::Seek(from, last_event_id));
+            }
+            Output::ReadPage(at) => self.log_mut().ask(shard, Question::Page(at)),
             Output::Publish(request) => match self.mood {
                 SequencerMood::Full => self.shards[shard].refused_publishes.push_back(*request),
                 SequencerMood::Works | SequencerMood::Hesitates | SequencerMood::CannotKeep => {
@@ -775,6 +822,7 @@ impl Shard {
             arrivals: VecDeque::new(),
             refused_moves: VecDeque::new(),
             refused_publishes: VecDeque::new(),
+            log_answers: VecDeque::new(),
             holds_events: false,
             refuses_arrivals: false,
         }

@@ -4,6 +4,7 @@
 //! own: what a peer does, a test says. It keeps the contract of `engine` to the letter and asserts it of the engine.
 
 mod harness;
+mod old_log;
 mod wire;
 
 mod http_requests;
@@ -15,6 +16,7 @@ mod fan_out;
 mod short_sends;
 mod slow_consumers;
 
+mod replay;
 mod resume;
 mod seam;
 

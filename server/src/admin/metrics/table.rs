@@ -108,6 +108,11 @@ pub(super) const METRICS: &[Metric] = &[
     total("corecast_deliveries_from_history_total", "Deliveries that were fed from history.", |shard| {
         shard.counters.deliveries_from_history
     }),
+    total(
+        "corecast_pages_total",
+        "Pages of old events from the file log that streams were fed from, once for each shard.",
+        |shard| shard.counters.pages,
+    ),
     total("corecast_ephemeral_missed_total", "Ephemeral events that slow consumers missed.", |shard| {
         shard.counters.ephemeral_missed
     }),

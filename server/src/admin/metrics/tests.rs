@@ -32,6 +32,7 @@ fn numbered_shard() -> Snapshot {
         events: next(),
         deliveries: next(),
         deliveries_from_history: next(),
+        pages: next(),
         ephemeral_missed: next(),
         sends: next(),
         bytes: next(),
