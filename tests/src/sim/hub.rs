@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use corecast::log::MemoryLog;
 use corecast_core::auth::{Keys, Verifier};
 use corecast_core::engine::output::{PublishRequest, ShardId};
 use corecast_core::engine::{Engine, EngineOptions};
@@ -11,12 +12,13 @@ use corecast_core::time::Instant;
 
 use super::chance::{Draw, Fault};
 use super::count::Count;
+use super::kept::SimLog;
 use super::network::{Action, Network, Place, WireId};
 use super::oracle::Oracle;
 use super::plant::Plant;
 use super::retention::Retention;
 use super::scene::Scene;
-use super::sequencer::{Letter, Sequencer};
+use super::sequencer::{Letter, Outcome, Sequencer};
 use super::shard::{Post, Shard, ShardOptions};
 use super::tab::SECRET;
 use super::totals::Totals;
@@ -49,7 +51,8 @@ impl Hub {
     /// A hub that has just started.
     #[must_use]
     pub(super) fn new(scene: Scene, plant: Plant, net: &mut Network, oracle: &mut Oracle) -> Self {
-        let sequencer = Sequencer::new(Incarnation(0), scene.settings.history.clone(), scene.requests_max);
+        let log = MemoryLog::new(Incarnation(0), scene.settings.history.clone());
+        let sequencer = Sequencer::new(SimLog::in_memory(log), scene.requests_max);
         let count = Count::new(&scene.settings.limits, plant);
         let mut hub = Self {
             scene,
@@ -80,7 +83,8 @@ impl Hub {
         self.is_sequencing = false;
         self.stops = None;
         let history = self.scene.settings.history.clone();
-        self.sequencer = Sequencer::new(incarnation, history.clone(), self.scene.requests_max);
+        let log = SimLog::in_memory(MemoryLog::new(incarnation, history.clone()));
+        self.sequencer = Sequencer::new(log, self.scene.requests_max);
         self.count = Count::new(&self.scene.settings.limits, self.plant);
         self.shards = (0..self.scene.shards)
             .zip(random_seeds)
@@ -280,15 +284,23 @@ impl Hub {
         if self.sequencer.next_letter().is_some() {
             return;
         }
-        let fails = net.chance.strikes(Fault::LogFailure);
-        let batch = self.sequencer.work(net.unix, self.shards.len(), fails);
-        for (event, shared) in &batch.placed {
-            net.trace.note(format_args!("the log keeps {}", shared.id));
-            if self.plant == Plant::AcknowledgeUnkept && !self.planted {
-                self.planted = true;
-                continue;
+        if net.chance.strikes(Fault::LogFailure) {
+            self.sequencer.log().fail_once();
+        }
+        self.sequencer.write(net.unix);
+        for outcome in self.sequencer.finish(self.shards.len()).outcomes {
+            match outcome {
+                Outcome::Placed(event, shared) => {
+                    net.trace.note(format_args!("the log keeps {}", shared.id));
+                    if self.plant == Plant::AcknowledgeUnkept && !self.planted {
+                        self.planted = true;
+                        continue;
+                    }
+                    oracle.on_placed(&event, &shared);
+                }
+                Outcome::Repeated(event, id) => oracle.on_repeated(&event, &id),
+                Outcome::Refused(_) => {}
             }
-            oracle.on_placed(event, shared);
         }
         self.hand_out(net);
         self.sequence_soon(net);

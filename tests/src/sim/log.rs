@@ -80,6 +80,6 @@ impl Log {
 }
 
 /// Data as an event stream shows it: every line end is a line feed.
-fn as_seen(data: &str) -> String {
+pub(super) fn as_seen(data: &str) -> String {
     data.replace("\r\n", "\n").replace('\r', "\n")
 }

@@ -19,6 +19,7 @@ mod trace;
 
 mod count;
 mod retention;
+mod kept;
 mod sequencer;
 mod shard;
 

@@ -17,7 +17,7 @@ use corecast_core::time::{Instant, UnixMillis};
 use super::ask::{Ask, Owner};
 use super::chance::{Chance, Fault};
 use super::event_stream::Block;
-use super::log::{Log, Placed};
+use super::log::{Log, Placed, as_seen};
 use super::network::{Network, WireId};
 use super::retention::{Mark, Retention};
 
@@ -129,6 +129,16 @@ impl Oracle {
     /// The sequencer has kept an event.
     pub(super) fn on_placed(&mut self, event: &Event, shared: &SharedEvent) {
         self.logs.last_mut().expect("a hub has started").place(event, shared);
+    }
+
+    /// The sequencer answers as if it had kept this event before, under this id.
+    pub(super) fn on_repeated(&self, event: &Event, id: &str) {
+        let log = self.logs.last().expect("a hub has started");
+        let is_it = |&at: &usize| log.placed[at].data == as_seen(&event.data);
+        assert!(
+            log.find(id).iter().any(is_it),
+            "{event:?} is answered {id}, under which the log has no such event"
+        );
     }
 
     /// A client asks for a stream on this wire.
