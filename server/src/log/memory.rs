@@ -3,7 +3,7 @@
 //! The events themselves are in the shards' histories; here are only references to the same bytes, within the same
 //! bounds, so that a repeated id is recognised exactly as long as it can be resumed from.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use corecast_core::event::SharedEvent;
 use corecast_core::frame::Framing;
@@ -12,6 +12,7 @@ use corecast_core::idempotency::EventKey;
 use corecast_core::settings::HistorySettings;
 use corecast_core::time::UnixMillis;
 
+use super::ids::Ids;
 use super::{Log, LogError};
 
 /// See the module.
@@ -21,34 +22,22 @@ pub struct MemoryLog {
     retention: HistorySettings,
     events: VecDeque<SharedEvent>,
     bytes: usize,
-    by_publisher_id: HashMap<Box<str>, Position>,
-    by_key: HashMap<EventKey, Position>,
+    ids: Ids,
 }
 
 impl MemoryLog {
     /// An empty log. `incarnation` is drawn at random for each.
     #[must_use]
     pub fn new(incarnation: Incarnation, retention: HistorySettings) -> Self {
-        Self {
-            incarnation,
-            newest: Position(0),
-            retention,
-            events: VecDeque::new(),
-            bytes: 0,
-            by_publisher_id: HashMap::new(),
-            by_key: HashMap::new(),
-        }
+        // An event has an id and a key at most, so that none is forgotten before its event.
+        let ids = Ids::new(retention.events.saturating_mul(2));
+        Self { incarnation, newest: Position(0), retention, events: VecDeque::new(), bytes: 0, ids }
     }
 
     fn keep(&mut self, event: &SharedEvent) {
         self.newest = event.position;
         self.bytes += event.frame.bytes(Framing::Chunked).len();
-        if let Some(id) = &event.publisher_id {
-            self.by_publisher_id.insert(id.clone(), event.position);
-        }
-        if let Some(key) = event.key {
-            self.by_key.insert(key, event.position);
-        }
+        self.ids.remember(event.publisher_id.as_deref(), event.key.as_ref(), event.position);
         self.events.push_back(event.clone());
     }
 
@@ -61,12 +50,7 @@ impl MemoryLog {
                 return;
             }
             self.bytes -= oldest.frame.bytes(Framing::Chunked).len();
-            if let Some(id) = &oldest.publisher_id {
-                self.by_publisher_id.remove(id);
-            }
-            if let Some(key) = &oldest.key {
-                self.by_key.remove(key);
-            }
+            self.ids.forget(oldest.position);
             self.events.pop_front();
         }
     }
@@ -82,11 +66,11 @@ impl Log for MemoryLog {
     }
 
     fn find(&self, publisher_id: &str) -> Option<Position> {
-        self.by_publisher_id.get(publisher_id).copied()
+        self.ids.find(publisher_id)
     }
 
     fn find_key(&self, key: &EventKey) -> Option<Position> {
-        self.by_key.get(key).copied()
+        self.ids.find_key(key)
     }
 
     fn append(&mut self, events: &[SharedEvent], now: UnixMillis) -> Result<(), LogError> {

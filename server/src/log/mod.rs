@@ -4,6 +4,7 @@
 //! restart. Not here: replay to connections (each shard's history is the last part of the log).
 
 pub mod file;
+mod ids;
 mod memory;
 pub mod replay;
 

@@ -5,11 +5,17 @@
 //! (fsync(2), "Errors").
 
 use std::io;
+use std::path::Path;
 
 /// A folder of files.
 pub trait Disk: Send {
     /// An open file.
     type File: Send;
+
+    /// Where the folder is, for messages alone.
+    fn path(&self) -> &Path {
+        Path::new("")
+    }
 
     /// The names in the folder, in any order.
     ///
