@@ -11,6 +11,7 @@
 
 pub mod chance;
 pub mod disk;
+pub mod log_alone;
 pub mod plant;
 pub mod scene;
 

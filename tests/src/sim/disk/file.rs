@@ -51,9 +51,19 @@ impl FileState {
         self.changes.push(change);
     }
 
+    /// Changes that are not on the medium.
+    pub(super) fn changes(&self) -> usize {
+        self.changes.len()
+    }
+
     /// Everything is on the medium.
     pub(super) fn sync(&mut self) {
-        for change in self.changes.drain(..) {
+        self.sync_first(self.changes.len());
+    }
+
+    /// The oldest changes are on the medium.
+    pub(super) fn sync_first(&mut self, changes: usize) {
+        for change in self.changes.drain(..changes.min(self.changes.len())) {
             change.extend(&mut self.synced);
             change.fill(&mut self.synced, |_| true);
         }

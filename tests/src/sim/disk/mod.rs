@@ -101,8 +101,8 @@ struct Shared {
     elapsed: Duration,
     /// Syncs that say they are done are done with the next one. A mistake, planted to be found.
     lies: bool,
-    /// What a lying sync owes.
-    owed: BTreeSet<usize>,
+    /// How many changes of a file a lying sync owes.
+    owed: BTreeMap<usize, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -134,7 +134,7 @@ impl SimDisk {
             life: 0,
             elapsed: Duration::ZERO,
             lies: false,
-            owed: BTreeSet::new(),
+            owed: BTreeMap::new(),
         };
         Self { shared: Arc::new(Mutex::new(shared)), life: 0 }
     }
@@ -154,9 +154,10 @@ impl SimDisk {
         self.lock().lies = true;
     }
 
-    /// Has the power fail in the middle of the operation with this number, counted from 1 over the disk's whole life.
-    pub fn crash_at(&self, operation: u64) {
-        self.lock().crash_at = Some(operation);
+    /// Has the power fail in the middle of the operation with this number, counted from 1 over the disk's whole life,
+    /// or not at all.
+    pub fn crash_at(&self, operation: Option<u64>) {
+        self.lock().crash_at = operation;
     }
 
     /// Operations so far that changed anything.
@@ -197,7 +198,6 @@ impl SimDisk {
     pub fn restart(&self) -> Self {
         let mut shared = self.lock();
         shared.has_crashed = false;
-        shared.crash_at = None;
         shared.life += 1;
         shared.open.clear();
         shared.forget_removed();
@@ -228,6 +228,12 @@ impl SimDisk {
         let mut shared = self.lock();
         let number = shared.names[name];
         shared.files[number].tamper(change);
+    }
+
+    /// The names in the folder, sorted.
+    #[must_use]
+    pub fn present_names(&self) -> Vec<String> {
+        self.lock().names.keys().cloned().collect()
     }
 
     /// What a file has, as a process would read it.
@@ -268,6 +274,8 @@ impl SimDisk {
         if shared.crash_at == Some(shared.operations) {
             shared.lose_power();
             shared.has_crashed = true;
+            // A file that was opened closes itself, for which it locks the disk.
+            drop(shared);
             return Err(Errno::IO.into());
         }
         done
@@ -353,10 +361,10 @@ impl Shared {
         }
         let last = self.crash_at == Some(self.operations);
         if self.lies {
-            for owed in std::mem::take(&mut self.owed) {
-                self.files[owed].sync();
+            for (owed, changes) in std::mem::take(&mut self.owed) {
+                self.files[owed].sync_first(changes);
             }
-            self.owed.insert(number);
+            self.owed.insert(number, self.files[number].changes());
         } else if !last {
             self.files[number].sync();
         }

@@ -84,7 +84,7 @@ fn after_a_failed_sync_the_bytes_are_read_and_may_be_gone_after_a_crash() {
 fn a_disk_crashes_in_the_operation_it_was_told_to() {
     let (disk, file) = with_synced_file(1);
     let last = disk.operations() + 2;
-    disk.crash_at(last);
+    disk.crash_at(Some(last));
     write(&disk, &file, b"u", 0);
     assert!(disk.sync_data(&file).is_err());
     assert!(disk.has_crashed() && disk.operations() == last);
