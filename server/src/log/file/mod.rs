@@ -22,6 +22,9 @@ mod recovery;
 mod stats;
 mod error;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

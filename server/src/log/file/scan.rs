@@ -115,8 +115,8 @@ impl<'d, D: Disk> Scan<'d, D> {
             Ok(head) => head,
             Err(fault) => return Ok(Err(fault)),
         };
-        let bytes = self.window.bytes(offset, head.len as usize)?;
-        let Some(body) = bytes.get(HEAD_LEN..head.len as usize) else { return Ok(Err(Fault::Cut)) };
+        let bytes = self.window.bytes(offset, head.room())?;
+        let Some(body) = bytes.get(HEAD_LEN..) else { return Ok(Err(Fault::Cut)) };
         let body = match Body::decode(&head, body) {
             Ok(body) => (head.kind == Kind::Event).then_some(body),
             Err(fault) => return Ok(Err(fault)),
