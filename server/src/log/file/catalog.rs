@@ -204,19 +204,17 @@ impl Catalog {
     pub(super) fn add_segment(&self, base: Position, made: UnixMillis) {
         let mut inner = self.lock();
         // What is older is in segments before. If it says it is younger, then the clock was wrong.
-        for segment in inner.segments.iter_mut().rev() {
-            if segment.newest_time <= made {
-                break;
-            }
+        for segment in inner.segments.iter_mut().rev().take_while(|segment| segment.newest_time > made) {
             segment.newest_time = made;
         }
+        let newest_time = if made == segment::UNKNOWN { UnixMillis(0) } else { made };
         let end = segment::HEADER_LEN as u64;
         inner.bytes += end;
         inner.segments.push_back(Segment {
             name: segment::name(base).into(),
             base,
             end,
-            newest_time: made,
+            newest_time,
             runs: Vec::new(),
         });
     }

@@ -103,8 +103,8 @@ pub enum OpenError {
     },
     /// A segment between two others is missing.
     #[error(
-        "{} should begin at position {}: a segment before it is missing; put it back, or let `corecast log repair \
-         --path {}` say in the log that its events are lost",
+        "{} should begin at position {}: a segment before it is missing, or these are of two copies of the log; put the \
+         segments of one copy back, or let `corecast log repair --path {}` say in the log that missing events are lost",
         path.display(), expected.0, path.parent().unwrap_or(path).display()
     )]
     Hole {

@@ -22,6 +22,10 @@ mod recovery;
 mod stats;
 mod error;
 
+pub mod inspect;
+mod survey;
+mod mend;
+
 #[cfg(test)]
 mod tests;
 

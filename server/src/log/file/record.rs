@@ -383,6 +383,15 @@ impl<'a> Body<'a> {
     }
 }
 
+/// Puts a sound record behind another one than before; its new check.
+pub(super) fn relink(record: &mut [u8], previous: u32, mask: u32) -> u32 {
+    let head = record.first_chunk_mut::<HEAD_LEN>().expect("a sound record has a head");
+    head[8..12].copy_from_slice(&previous.to_le_bytes());
+    let check = unmasked_check(head) ^ mask;
+    head[4..8].copy_from_slice(&check.to_le_bytes());
+    check
+}
+
 /// Takes a name off the front.
 fn name<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let len = u16::from_le_bytes(*rest.split_off(..2)?.first_chunk()?);

@@ -75,7 +75,7 @@ pub struct Cut {
 
 /// Whether a segment without a header is one that was never begun. Its header is durable before anything is written
 /// behind it.
-fn is_unfinished<D: Disk>(window: &mut Window<'_, D>) -> io::Result<bool> {
+pub(super) fn is_unfinished<D: Disk>(window: &mut Window<'_, D>) -> io::Result<bool> {
     let mut offset = HEADER_LEN as u64;
     while offset < window.len {
         let bytes = window.bytes(offset, REWRITE_BYTES)?;
@@ -229,8 +229,8 @@ impl<D: Disk> Recovery<'_, D> {
             return Err(self.damaged(name, scan.offset, missing, fault));
         }
         if next.is_none() {
-            let beyond = scan.look_beyond(missing).map_err(cannot("read"))?;
-            if beyond.is_later {
+            let beyond = scan.look_beyond().map_err(cannot("read"))?;
+            if beyond.proven >= missing {
                 return Err(self.damaged(name, scan.offset, missing, fault));
             }
             if beyond.used > scan.offset {

@@ -73,8 +73,8 @@ pub(super) struct Record<'w> {
 /// What was found behind a place that is no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Beyond {
-    /// Whether a record there was written after the position in question had become durable.
-    pub(super) is_later: bool,
+    /// The newest position that was durable when some record there was written; 0 if there is none.
+    pub(super) proven: Position,
     /// Where the last bytes are that are not 0.
     pub(super) used: u64,
 }
@@ -141,28 +141,79 @@ impl<'d, D: Disk> Scan<'d, D> {
         }))
     }
 
-    /// What is behind the place where the scan has stopped. `position` is the one that is missing there.
-    pub(super) fn look_beyond(&mut self, position: Position) -> io::Result<Beyond> {
-        let mut beyond = Beyond { is_later: false, used: self.offset };
-        let (mut offset, file_len) = (self.offset, self.window.len);
-        while offset < file_len {
-            let bytes = self.window.bytes(offset, WINDOW_BYTES)?;
-            if bytes.is_empty() {
-                break;
-            }
-            let is_at_end = offset + bytes.len() as u64 >= file_len;
-            for at in (0..bytes.len()).step_by(ALIGN) {
-                let word = &bytes[at..bytes.len().min(at + ALIGN)];
-                if let Some(last) = word.iter().rposition(|&byte| byte != 0) {
-                    beyond.used = offset + (at + last + 1) as u64;
-                    let head = Head::decode(&bytes[at..], self.mask);
-                    beyond.is_later |= head.is_ok_and(|head| head.synced >= position);
+    /// What is behind the place where the scan has stopped.
+    pub(super) fn look_beyond(&mut self) -> io::Result<Beyond> {
+        let mut beyond = Beyond { proven: Position(0), used: self.offset };
+        self.for_each_word(|offset, bytes, mask| {
+            if let Some(last) = bytes[..bytes.len().min(ALIGN)].iter().rposition(|&byte| byte != 0) {
+                beyond.used = offset + last as u64 + 1;
+                if let Ok(head) = Head::decode(bytes, mask) {
+                    beyond.proven = beyond.proven.max(head.synced);
                 }
             }
-            // Heads may lie across the ends of windows.
-            let step = if is_at_end { bytes.len() } else { bytes.len().saturating_sub(HEAD_LEN).max(ALIGN) };
-            offset += (step / ALIGN * ALIGN).max(ALIGN) as u64;
-        }
+            true
+        })?;
         Ok(beyond)
+    }
+
+    /// Goes on at the next sound record behind the place where the scan has stopped, if there is one before the event
+    /// at `next`. The position up to which the log is missing then.
+    pub(super) fn skip(&mut self, next: Option<Position>) -> io::Result<Option<Position>> {
+        let from = self.offset;
+        loop {
+            let (newest, mut found) = (self.newest, None);
+            self.offset += ALIGN as u64;
+            self.for_each_word(|offset, bytes, mask| {
+                let head = Head::decode(bytes, mask).ok();
+                let head = head
+                    .filter(|head| head.position >= newest && next.is_none_or(|next| head.position < next));
+                found = head.map(|head| (offset, head));
+                found.is_none()
+            })?;
+            let Some((offset, head)) = found else {
+                self.offset = from;
+                return Ok(None);
+            };
+            let upto = match head.kind {
+                Kind::Event => Position(head.position.0.saturating_sub(1)),
+                Kind::Lost => newest,
+                Kind::Closed => head.position,
+            };
+            let previous = self.previous;
+            (self.offset, self.newest, self.previous) = (offset, upto, head.previous);
+            let is_sound = upto >= newest && self.next()?.is_ok();
+            (self.offset, self.newest, self.previous) = (offset, upto, head.previous);
+            if is_sound {
+                return Ok(Some(upto));
+            }
+            (self.newest, self.previous) = (newest, previous);
+        }
+    }
+
+    /// The bytes of a record that was read.
+    pub(super) fn raw(&mut self, offset: u64, head: &Head) -> io::Result<&[u8]> {
+        self.window.bytes(offset, head.room())
+    }
+
+    /// Shows what is left of the file, from each place where a record could begin, with at least a head's bytes if
+    /// the file has them; until `visit` has seen enough.
+    fn for_each_word(&mut self, mut visit: impl FnMut(u64, &[u8], u32) -> bool) -> io::Result<()> {
+        let (mut offset, file_len, mask) = (self.offset, self.window.len, self.mask);
+        while offset < file_len {
+            let bytes = self.window.bytes(offset, WINDOW_BYTES)?;
+            let is_at_end = bytes.is_empty() || offset + bytes.len() as u64 >= file_len;
+            // A head may lie across the end of this window; then it is at the front of the next.
+            let len = if is_at_end { bytes.len() } else { (bytes.len() - HEAD_LEN) / ALIGN * ALIGN };
+            for at in (0..len).step_by(ALIGN) {
+                if !visit(offset + at as u64, &bytes[at..], mask) {
+                    return Ok(());
+                }
+            }
+            if is_at_end {
+                break;
+            }
+            offset += len as u64;
+        }
+        Ok(())
     }
 }

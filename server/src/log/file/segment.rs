@@ -37,9 +37,12 @@ pub(super) struct Header {
     pub(super) mask: u32,
     /// The position of its first event.
     pub(super) base: Position,
-    /// When it was made.
+    /// When it was made, or `UNKNOWN`.
     pub(super) made: UnixMillis,
 }
+
+/// When a segment was made whose header repair had to make up.
+pub(super) const UNKNOWN: UnixMillis = UnixMillis(u64::MAX);
 
 /// Why there is no header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

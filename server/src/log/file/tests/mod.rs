@@ -2,8 +2,10 @@
 
 mod disk;
 mod failures;
+mod format;
 mod opening;
 mod recovery;
+mod repair;
 mod retention;
 mod round_trip;
 
