@@ -74,9 +74,12 @@ impl<F> Active<F> {
         let file = file.map_err(WriteError::of_write)?;
         let (bytes, previous) = header.encode();
         if let Err(error) = write_all(disk, &file, &bytes, 0) {
-            // If it stays, then the next attempt removes it, or the next start.
-            let _ = disk.remove(&name);
-            return Err(WriteError::of_write(error));
+            // The next batch may still fit into the segment before. If this one stayed, or came back after a crash, then
+            // the next start would find it in the middle of the log, and it removes it only from the end.
+            return Err(match disk.remove(&name).and_then(|()| disk.sync_folder()) {
+                Ok(()) => WriteError::of_write(error),
+                Err(_) => WriteError::Write(error),
+            });
         }
         disk.sync_data(&file).map_err(WriteError::Sync)?;
         disk.sync_folder().map_err(WriteError::Sync)?;
