@@ -7,8 +7,11 @@ use corecast_tests::sim::log_alone::{LogPlan, LogReport};
 /// Short runs that are crashed at each of their operations.
 const EXHAUSTED_SEEDS: u64 = 60;
 
+/// Noticed that a segment which could neither be begun nor removed was left in the middle of the log.
+const KNOWN_SEEDS: [u64; 1] = [100];
+
 /// Long runs in which everything goes wrong now and then.
-const FAULTY_SEEDS: u64 = 1_500;
+const FAULTY_SEEDS: u64 = 300;
 
 #[test]
 fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
@@ -33,7 +36,7 @@ fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
 #[test]
 fn a_disk_that_fails_in_every_way_loses_nothing_that_was_acknowledged() {
     let mut total = LogReport::default();
-    for seed in 0..FAULTY_SEEDS {
+    for seed in KNOWN_SEEDS.into_iter().chain(0..FAULTY_SEEDS) {
         println!("seed {seed}");
         total.add(&LogPlan { has_faults: true, ..LogPlan::new(seed, 60) }.run());
     }

@@ -185,6 +185,7 @@ impl LogRun {
                 self.events.draw(self.incarnation, at, self.now)
             })
             .collect();
+        self.truth.on_append(self.now);
         let was = self.log().stats().snapshot().state;
         let appended = self.log.as_mut().expect("the log is open between two steps").append(&batch, self.now);
         let is = self.log().stats().snapshot().state;

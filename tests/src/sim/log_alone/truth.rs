@@ -36,6 +36,8 @@ pub(super) struct Truth {
     /// Where segments begin, as the folder last had them.
     bases: Vec<u64>,
     old_runs: Vec<Run>,
+    /// The newest position and the time at each append, successful or not.
+    appends: Vec<(u64, UnixMillis)>,
     pub(super) restarts: u64,
     pub(super) recovered: u64,
     pub(super) let_go: u64,
@@ -50,6 +52,7 @@ impl Truth {
             start: 0,
             bases: Vec::new(),
             old_runs: Vec::new(),
+            appends: Vec::new(),
             restarts: 0,
             recovered: 0,
             let_go: 0,
@@ -59,6 +62,11 @@ impl Truth {
     /// The position of the last event.
     pub(super) fn newest(&self) -> Position {
         Position(self.kept.len() as u64)
+    }
+
+    /// An append begins.
+    pub(super) fn on_append(&mut self, now: UnixMillis) {
+        self.appends.push((self.newest().0, now));
     }
 
     /// A batch has been acknowledged. What was refused before can never come back: its place is taken.
@@ -115,14 +123,15 @@ impl Truth {
         self.start = start;
     }
 
-    /// Whether the limits want it: by bytes, all that there is is too much; or by age, all of it is too old, by the
-    /// clock as it was then or as it was when later events came.
+    /// Whether the limits want it: all that there is is too much, or all of it is too old. What is in a segment cannot be
+    /// younger than what was to come behind it; if it says so, the clock was set back.
     fn may_let_go(&self, from: u64, upto: u64, now: UnixMillis) -> bool {
         let (segment, later) = self.kept[from as usize..].split_at((upto - from) as usize);
         let events: u64 = segment.iter().chain(later).map(|event| record_bytes(event).1).sum();
         let overhead = OVERHEAD_BYTES * (self.bases.len() as u64 + self.restarts + 2);
         let youngest = segment.iter().map(|event| event.sequenced.0).max().unwrap_or(0);
-        let youngest = later.iter().map(|event| event.sequenced.0).min().unwrap_or(u64::MAX).min(youngest);
+        let behind = self.appends.iter().filter(|(newest, _)| *newest >= upto);
+        let youngest = behind.map(|(_, now)| now.0).min().unwrap_or(u64::MAX).min(youngest);
         let age = Duration::from_millis(now.0.saturating_sub(youngest));
         events + overhead > self.options.bytes || age > self.options.age
     }
