@@ -4,6 +4,7 @@
 
 use corecast_tests::sim::chance::Fault;
 use corecast_tests::sim::plant::Plant;
+use corecast_tests::sim::scene::LogKind;
 use corecast_tests::sim::{Plan, Totals};
 
 /// Steps with faults in each run; the healed rest is about as long again. A third of a second.
@@ -33,7 +34,7 @@ fn fresh_seeds() -> impl Iterator<Item = u64> {
 fn every_stream_shows_what_it_must_whatever_goes_wrong() {
     let mut totals = Totals::default();
     for seed in known_seeds().chain(fresh_seeds()) {
-        match Plan::new(seed, STEPS).run() {
+        match Plan::new(seed, STEPS, LogKind::Memory).run() {
             Ok(report) => {
                 println!("seed {seed}: {} steps, {:?}", report.steps, report.seen);
                 totals.add_all(&report.seen.totals);
@@ -48,15 +49,17 @@ fn every_stream_shows_what_it_must_whatever_goes_wrong() {
 #[test]
 fn a_seed_gives_the_same_run_again() {
     for seed in known_seeds().take(3) {
-        let runs =
-            [(); 2].map(|()| Plan::new(seed, STEPS).run().unwrap_or_else(|failure| panic!("{failure}")));
+        let runs = [(); 2].map(|()| {
+            Plan::new(seed, STEPS, LogKind::Memory).run().unwrap_or_else(|failure| panic!("{failure}"))
+        });
         assert_eq!(runs[0], runs[1], "seed {seed}");
     }
 }
 
 #[test]
 fn other_seeds_give_other_runs() {
-    let hash = |seed| Plan::new(seed, 500).run().unwrap_or_else(|failure| panic!("{failure}")).hash;
+    let hash =
+        |seed| Plan::new(seed, 500, LogKind::Memory).run().unwrap_or_else(|failure| panic!("{failure}")).hash;
     assert_ne!(hash(1), hash(2));
 }
 
@@ -96,7 +99,7 @@ fn the_oracle_notices_what_must_not_be() {
     ] {
         let mut noticed = 0;
         for seed in 1..=12 {
-            let plan = Plan { plant, rates: rates.to_vec(), ..Plan::new(seed, STEPS) };
+            let plan = Plan { plant, rates: rates.to_vec(), ..Plan::new(seed, STEPS, LogKind::Memory) };
             if let Err(failure) = plan.run() {
                 assert!(
                     expected.iter().any(|part| failure.what.contains(part)),

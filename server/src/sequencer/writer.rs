@@ -55,6 +55,11 @@ impl<L: Log> Writer<L> {
         &self.log
     }
 
+    /// The log, when nothing more is to be written.
+    pub fn into_log(self) -> L {
+        self.log
+    }
+
     /// Places and keeps what `requests` publish: all of it or nothing.
     pub fn write(&mut self, requests: Vec<Box<PublishRequest>>, now: UnixMillis) -> Written {
         let mut batch = Batch {

@@ -50,17 +50,17 @@ pub(super) struct Resumption {
 }
 
 impl Retention {
-    /// Of an empty log.
+    /// Of a shard that begins behind this position of a log.
     #[must_use]
-    pub(super) const fn new(incarnation: u64, settings: HistorySettings) -> Self {
+    pub(super) const fn new(incarnation: u64, newest: u64, settings: HistorySettings) -> Self {
         Self {
             incarnation,
             settings,
             events: VecDeque::new(),
             bytes: 0,
             by_publisher_id: BTreeMap::new(),
-            start: 0,
-            newest: 0,
+            start: newest,
+            newest,
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Sequencer {
     requests: VecDeque<Box<PublishRequest>>,
     requests_max: usize,
     /// What has been written and nobody was told of yet.
-    written: Option<(HandedIn, Written)>,
+    written: Option<Written>,
     /// Handed out next, in this order.
     letters: VecDeque<Letter>,
 }
@@ -35,13 +35,6 @@ pub(super) enum Letter {
     Event(usize, SharedEvent),
     /// The answer to a publish.
     Answer(PublishAnswer),
-}
-
-/// What became of one batch.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    /// In the order of the requests.
-    pub(super) outcomes: Vec<Outcome>,
 }
 
 /// What became of one event.
@@ -100,35 +93,50 @@ impl Sequencer {
         self.letters.pop_front()
     }
 
-    /// Has the log keep what waits, up to a batch. What is to be kept: nobody learns of it before `finish`.
-    pub(super) fn write(&mut self, now: UnixMillis) -> Vec<Event> {
-        let count = self.requests.len().min(BATCH_REQUESTS_MAX);
-        let requests: Vec<_> = self.requests.drain(..count).collect();
-        let handed_in: HandedIn = requests
-            .iter()
-            .map(|request| request.events.iter().map(|event| event.as_ref().ok().cloned()).collect())
-            .collect();
-        let kept = handed_in.iter().flatten().flatten().filter(|event| !event.ephemeral).cloned().collect();
-        let written = self.writer.write(requests, now);
-        self.written = Some((handed_in, written));
-        kept
+    /// The log, when nothing more is to be written.
+    pub(super) fn into_log(self) -> SimLog {
+        self.writer.into_log()
     }
 
-    /// Makes letters of what `write` has written, and says what became of it.
-    pub(super) fn finish(&mut self, shards: usize) -> Batch {
-        let Some((handed_in, written)) = self.written.take() else { return Batch::default() };
-        let batch = match_up(handed_in, &written);
-        for event in written.events {
+    /// Whether a batch has been written that nobody was told of.
+    #[must_use]
+    pub(super) const fn has_written(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// Has the log keep what waits, up to a batch, and says what became of it. Nobody else learns of it before
+    /// `finish`.
+    pub(super) fn write(&mut self, now: UnixMillis) -> Vec<Outcome> {
+        let count = self.requests.len().min(BATCH_REQUESTS_MAX);
+        let requests: Vec<_> = self.requests.drain(..count).collect();
+        let of_request = |request: &Box<PublishRequest>| {
+            request.events.iter().map(|event| event.as_ref().ok().cloned()).collect()
+        };
+        let handed_in: HandedIn = requests.iter().map(of_request).collect();
+        let written = self.writer.write(requests, now);
+        let outcomes = match_up(handed_in, &written);
+        self.written = Some(written);
+        outcomes
+    }
+
+    /// Makes letters of what `write` has written.
+    pub(super) fn finish(&mut self, shards: usize) {
+        let Some(Written { events, answers, .. }) = self.written.take() else { return };
+        self.show(events, shards);
+        self.letters.extend(answers.into_iter().map(Letter::Answer));
+    }
+
+    /// Makes letters of events for every shard.
+    pub(super) fn show(&mut self, events: Vec<SharedEvent>, shards: usize) {
+        for event in events {
             self.letters.extend((0..shards).map(|shard| Letter::Event(shard, event.clone())));
         }
-        self.letters.extend(written.answers.into_iter().map(Letter::Answer));
-        batch
     }
 }
 
 /// Finds out from the answers alone what became of each event: it was placed if the next event that was written has
 /// the id in its answer.
-fn match_up(handed_in: HandedIn, written: &Written) -> Batch {
+fn match_up(handed_in: HandedIn, written: &Written) -> Vec<Outcome> {
     assert_eq!(handed_in.len(), written.answers.len(), "one answer for each request");
     let mut placed = written.events.iter().peekable();
     let mut outcomes = Vec::new();
@@ -147,10 +155,10 @@ fn match_up(handed_in: HandedIn, written: &Written) -> Batch {
         }
     }
     assert!(placed.next().is_none(), "an event was written that no answer names");
-    Batch { outcomes }
+    outcomes
 }
 
 /// The id on the wire.
-pub(super) fn wire_id(event: &SharedEvent) -> String {
+fn wire_id(event: &SharedEvent) -> String {
     event.publisher_id.as_deref().map_or_else(|| event.id.to_string(), str::to_owned)
 }

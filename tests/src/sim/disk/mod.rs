@@ -22,6 +22,9 @@ use self::file::FileState;
 /// What the medium writes whole or not at all.
 pub const SECTOR_BYTES: usize = 512;
 
+/// A disk with less room than this is full.
+const FULL_BYTES: u64 = 1 << 20;
+
 /// What may go wrong, each with its probability where it can strike.
 #[derive(Clone, Debug, Default)]
 pub struct DiskFaults {
@@ -170,6 +173,12 @@ impl SimDisk {
     #[must_use]
     pub fn has_crashed(&self) -> bool {
         self.lock().has_crashed
+    }
+
+    /// Whether there is hardly any room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lock().room() < FULL_BYTES
     }
 
     /// Bytes that all files take.
