@@ -54,10 +54,8 @@ fn main() -> ExitCode {
             // Printed first: it panics at what is wrong.
             println!("seed {seed} alone");
             let of_log = options.steps / STEPS_OF_LOG;
-            let plan = LogPlan {
-                has_faults: true,
-                ..LogPlan::new(seed, u32::try_from(of_log).unwrap_or(u32::MAX))
-            };
+            let plan =
+                LogPlan { has_faults: true, ..LogPlan::new(seed, u32::try_from(of_log).unwrap_or(u32::MAX)) };
             println!("seed {seed} alone: {:?}", plan.run());
             steps += of_log;
         }

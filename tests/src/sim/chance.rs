@@ -131,11 +131,12 @@ impl Fault {
             Self::SequencerFull => 0.02,
             Self::ClockJump => 0.1,
             Self::Restart | Self::Rollover => 0.05,
-            Self::TornWrite | Self::SyncFailure => 0.002,
+            Self::TornWrite => 0.01,
+            Self::SyncFailure => 0.002,
             Self::FullDisk => 0.05,
             Self::ShortWrite => 0.2,
             Self::SlowDisk => 0.02,
-            Self::ReadFailure => 0.02,
+            Self::ReadFailure => 0.1,
             Self::Wipe => 0.1,
         }
     }

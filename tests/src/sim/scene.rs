@@ -20,6 +20,14 @@ pub enum LogKind {
     File,
 }
 
+impl LogKind {
+    /// The kind of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Memory, Self::File].into_iter().find(|kind| kind.to_string() == name)
+    }
+}
+
 impl fmt::Display for LogKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

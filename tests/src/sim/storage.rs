@@ -124,7 +124,7 @@ impl Storage {
     /// The power fails within the next operations: `factor` times as often as it does for a batch.
     fn may_lose_power(&self, factor: u32, net: &mut Network) {
         if (0..factor).any(|_| net.chance.strikes(Fault::TornWrite)) {
-            let operation = self.disk.operations() + net.chance.of(Fault::TornWrite).u64(1..6);
+            let operation = self.disk.operations() + net.chance.of(Fault::TornWrite).u64(1..4);
             self.disk.crash_at(Some(operation));
         }
     }

@@ -64,6 +64,7 @@ impl Oracle {
         let Some(stream) = self.streams.get_mut(&wire) else { return };
         assert!(may_end || stream.evicted.is_some(), "wire {wire} was well, and was closed");
         stream.is_open = false;
+        stream.closed = Some(self.logs[stream.log].placed.len());
         let Some(owner) = self.asks[&wire].owner() else { return };
         let Some(open) = self.owners.get_mut(&owner) else { return };
         let before = open.len();

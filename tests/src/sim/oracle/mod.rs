@@ -84,6 +84,8 @@ struct Stream {
     /// The log was asked, so whatever has to do with the connection itself may come before its gap.
     has_waited: bool,
     is_open: bool,
+    /// It was closed when the log was this long: what came later is due on another one.
+    closed: Option<usize>,
     /// It had to go for a newer one when the log was this long.
     evicted: Option<usize>,
     /// A send to it fell short, so it may end before it has said everything.
@@ -203,6 +205,7 @@ impl Oracle {
             is_seeking,
             has_waited: is_seeking,
             is_open: true,
+            closed: None,
             evicted: None,
             was_short: false,
             is_over: false,
@@ -400,7 +403,8 @@ impl Oracle {
         assert!(stream.gap.is_none(), "wire {wire} was never told of its gap");
         assert!(!stream.is_seeking, "the log never said where wire {wire} goes on");
         let log = &self.logs[stream.log];
-        for missed in &log.placed[stream.next.min(log.placed.len())..] {
+        let upto = stream.closed.unwrap_or(log.placed.len());
+        for missed in &log.placed[stream.next.min(upto)..upto] {
             let is_due = stream.is_due(&self.asks[&wire], missed, unix_max);
             assert!(!is_due, "wire {wire} was never shown {}", missed.wire_id);
         }
