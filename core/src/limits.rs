@@ -51,6 +51,9 @@ pub const REFUSALS_CACHED: usize = 1024;
 /// Bytes of an `event:` type.
 pub const KIND_BYTES_MAX: usize = 255;
 
+/// Bytes of an `Idempotency-Key`, without quotes. Only its digest is kept: this bounds the header alone.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 /// Bytes of one NDJSON body. Bounded since its answers come after its end, in order.
 pub const NDJSON_BYTES_MAX: usize = 1 << 20;
 

@@ -98,4 +98,4 @@ pub use listener::{Keepalive, ListenError, ListenOptions, Listener, listen};
 mod machine;
 pub use machine::{Nofile, cores, pin_to_core, raise_nofile, set_timer_slack};
 mod selftest;
-pub use selftest::{SelftestError, selftest};
+pub use selftest::{Need, SelftestError, selftest};

@@ -4,6 +4,7 @@
 //! distributions backport parts; so versions are not asked. Takes a few milliseconds, two rings and a few loopback
 //! connections.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -39,12 +40,63 @@ pub enum SelftestError {
     )]
     Missed {
         /// What is needed.
-        need: &'static str,
+        need: Need,
         /// What should have happened.
         expected: &'static str,
         /// What did.
         found: String,
     },
+}
+
+/// What the ring relies on and no feature bit tells, in the order in which it is put to the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// `ACCEPT` into the ring's own table, with the peer's address.
+    DirectAccept,
+    /// `SEND` that is over when the kernel has been entered.
+    InlineSend,
+    /// A send that was cut says how much was taken.
+    ShortSend,
+    /// A send to a full socket comes back, and does not wait in the kernel.
+    FullSocket,
+    /// `ASYNC_CANCEL` of a poll.
+    CancelPoll,
+    /// `CLOSE` that the peer hears, though the socket was polled.
+    CloseAfterCancel,
+    /// `MSG_RING` with a direct descriptor.
+    PassSocket,
+    /// A socket that was passed can be sent to.
+    SendAfterPass,
+}
+
+impl Need {
+    /// Each need, in the order of the test: if one is missed, those before it are met.
+    pub const ALL: [Self; 8] = [
+        Self::DirectAccept,
+        Self::InlineSend,
+        Self::ShortSend,
+        Self::FullSocket,
+        Self::CancelPoll,
+        Self::CloseAfterCancel,
+        Self::PassSocket,
+        Self::SendAfterPass,
+    ];
+}
+
+/// To be read after "cannot".
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DirectAccept => "accept into a direct descriptor with the peer's address",
+            Self::InlineSend => "send inline",
+            Self::ShortSend => "report a short send",
+            Self::FullSocket => "refuse a send to a full socket",
+            Self::CancelPoll => "cancel a poll",
+            Self::CloseAfterCancel => "close a socket whose poll was cancelled",
+            Self::PassSocket => "pass a socket to another ring",
+            Self::SendAfterPass => "send from the ring a socket was passed to",
+        })
+    }
 }
 
 /// Far more than any step takes; a miss must not hold up the start.
@@ -91,13 +143,13 @@ impl Bench {
     fn send_whole_short_and_full(&mut self) -> Result<(), SelftestError> {
         let (slot, mut client) = self.connect()?;
         let short = self.send(slot, b"whole");
-        ensure("send inline", "no report of a whole send", short.is_none(), &short)?;
-        expect_bytes(&mut client, b"whole")?;
+        ensure(Need::InlineSend, "no report of a whole send", short.is_none(), &short)?;
+        expect_bytes(Need::InlineSend, &mut client, b"whole")?;
 
         let flood = vec![0; FLOOD_BYTES];
         let short = self.send(slot, &flood);
         let cut = matches!(short, Some(ShortSend { taken: Ok(1..), .. }));
-        ensure("report a short send", "the bytes it took", cut, &short)?;
+        ensure(Need::ShortSend, "the bytes it took", cut, &short)?;
 
         // The peer's acknowledgements may still make some room.
         let deadline = Instant::now() + STEP_TIMEOUT;
@@ -106,7 +158,7 @@ impl Bench {
             last = self.send(slot, &flood);
         }
         let full = matches!(last, Some(ShortSend { taken: Err(Errno::AGAIN), .. }));
-        ensure("refuse a send to a full socket", "EAGAIN", full, &last)?;
+        ensure(Need::FullSocket, "EAGAIN", full, &last)?;
         self.ring.close(slot);
         Ok(())
     }
@@ -117,11 +169,11 @@ impl Bench {
         self.ring.flush();
         self.ring.cancel(POLLED);
         self.ring.close(slot);
-        let cancelled = next(&mut self.ring, "cancel a poll")?;
+        let cancelled = next(&mut self.ring, Need::CancelPoll)?;
         let expected = Outcome::Done(Err(Errno::CANCELED));
-        ensure("cancel a poll", "ECANCELED", cancelled.outcome == expected, &cancelled)?;
+        ensure(Need::CancelPoll, "ECANCELED", cancelled.outcome == expected, &cancelled)?;
         let end = client.read(&mut [0]);
-        ensure("close a socket whose poll was cancelled", "the end of the stream", matches!(end, Ok(0)), &end)
+        ensure(Need::CloseAfterCancel, "the end of the stream", matches!(end, Ok(0)), &end)
     }
 
     fn pass_to_another_ring(&mut self) -> Result<(), SelftestError> {
@@ -129,23 +181,23 @@ impl Bench {
         self.ring.pass(slot, &self.other.address(), ARRIVED, PASSED);
         self.ring.close(slot);
         self.ring.flush();
-        let arrival = match next(&mut self.other, "pass a socket to another ring") {
+        let arrival = match next(&mut self.other, Need::PassSocket) {
             Ok(Completion { token: ARRIVED, outcome: Outcome::Done(Ok(slot)) }) => Slot(slot),
             other => {
                 // Why is known to the sender alone.
                 let sender = self.ring.next_completion();
-                return ensure("pass a socket to another ring", "its new slot", false, &(other, sender));
+                return ensure(Need::PassSocket, "its new slot", false, &(other, sender));
             }
         };
         let mut short = Vec::new();
         self.other.send_all([(arrival, SENT, &b"moved"[..])], &mut short);
-        ensure("send from the ring a socket was passed to", "no report", short.is_empty(), &short)?;
-        expect_bytes(&mut client, b"moved")
+        ensure(Need::SendAfterPass, "no report", short.is_empty(), &short)?;
+        expect_bytes(Need::SendAfterPass, &mut client, b"moved")
     }
 
     /// A connection in a slot of `ring`, and its client.
     fn connect(&mut self) -> Result<(Slot, TcpStream), SelftestError> {
-        let need = "accept into a direct descriptor with the peer's address";
+        let need = Need::DirectAccept;
         let armed = self.ring.accept(&self.listener, ACCEPTED);
         ensure(need, "a free accept", armed.is_ok(), &armed)?;
         self.ring.flush();
@@ -181,7 +233,7 @@ impl Bench {
 }
 
 /// The next completion of `ring`, within [`STEP_TIMEOUT`].
-fn next(ring: &mut Ring, need: &'static str) -> Result<Completion, SelftestError> {
+fn next(ring: &mut Ring, need: Need) -> Result<Completion, SelftestError> {
     let deadline = Instant::now() + STEP_TIMEOUT;
     loop {
         ring.wait(1, Some(deadline.saturating_duration_since(Instant::now())));
@@ -192,17 +244,17 @@ fn next(ring: &mut Ring, need: &'static str) -> Result<Completion, SelftestError
     }
 }
 
-fn expect_bytes(client: &mut TcpStream, expected: &[u8]) -> Result<(), SelftestError> {
+fn expect_bytes(need: Need, client: &mut TcpStream, expected: &[u8]) -> Result<(), SelftestError> {
     let mut bytes = vec![0; expected.len()];
     client.read_exact(&mut bytes).map_err(|source| SelftestError::Loopback { step: "receiving", source })?;
-    ensure("send inline", "the bytes at the peer", bytes == expected, &bytes)
+    ensure(need, "the bytes at the peer", bytes == expected, &bytes)
 }
 
 fn ensure(
-    need: &'static str,
+    need: Need,
     expected: &'static str,
     holds: bool,
-    found: &dyn std::fmt::Debug,
+    found: &dyn fmt::Debug,
 ) -> Result<(), SelftestError> {
     if holds { Ok(()) } else { Err(SelftestError::Missed { need, expected, found: format!("{found:?}") }) }
 }

@@ -59,7 +59,8 @@ pub enum SetupError {
     },
     /// `ENOMEM`.
     #[error(
-        "no memory for `{step}` ({source}): raise the memory limit of the cgroup, or ask for fewer slots and queue entries"
+        "no memory for `{step}` ({source}): raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit; the rings of a user count \
+         together) or the memory limit of the cgroup, or ask for fewer rings, slots and queue entries"
     )]
     NoMemory {
         /// What was refused.
@@ -168,6 +169,7 @@ mod tests {
             (Errno::ACCESS, "seccomp"),
             (Errno::NOSYS, "Linux 6.1 or newer"),
             (Errno::NOMEM, "memory limit of the cgroup"),
+            (Errno::NOMEM, "LimitMEMLOCK="),
             (Errno::MFILE, "RLIMIT_NOFILE"),
             (Errno::INVAL, "Linux 6.1 or newer"),
         ] {

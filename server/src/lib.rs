@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod logging;
+pub mod doctor;
 mod http_client;
 
 pub mod hub;

@@ -91,7 +91,7 @@ fn every_wrong_configuration_exits_with_2_and_says_where_and_what_is_allowed() {
         ),
         ("[hub]\nlisten = \"127.0.0.1:9180\"", "admin.listen = \"127.0.0.1:9180\" collides with hub.listen"),
         ("[hub]\ndriver = \"monoio\"", "hub.driver = \"monoio\" is not available in this version"),
-        ("[log]\nkind = \"file\"", "log.kind = \"file\" is not available in this version"),
+        ("[log]\nkind = \"tape\"", "log.kind = \"tape\" is not \"memory\" or \"file\""),
         ("[hub", "corecast.toml:1: "),
     ] {
         folder.write("corecast.toml", &format!("{text}\n{key}"));

@@ -151,6 +151,20 @@ fn publish_sends_one_object_and_prints_the_id() {
 }
 
 #[test]
+fn publish_can_be_repeated_under_a_key() {
+    let server = Server::new(vec![answer("200 OK", "{\"id\":\"abc-1\"}")]);
+    let output = run(&server, &["publish", "--all", "--idempotency-key", "order-17-paid", "x"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let head = server.request().head.to_lowercase();
+    assert!(head.contains("\r\nidempotency-key: order-17-paid\r\n"), "{head}");
+
+    let output = run(&server, &["publish", "--all", "--idempotency-key", "two words", "x"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    assert!(error.contains("--idempotency-key \"two words\": "), "{error}");
+}
+
+#[test]
 fn publish_takes_data_from_standard_input() {
     let server = Server::new(vec![answer("200 OK", "{\"id\":\"abc-1\"}")]);
     let output = run_with_input(&server, &["publish", "--all"], "hello\n");

@@ -9,6 +9,7 @@ pub mod wire;
 pub mod binary;
 pub mod hub;
 pub mod netns;
+pub mod proxy;
 pub mod token;
 pub mod wait;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use corecast_tests::fuzz::{TARGETS, Target, mutated};
 
-/// Takes about a second for all targets together.
+/// Takes a few seconds for all targets together.
 const MUTATIONS: usize = 50_000;
 
 /// Tells which input broke a target.

@@ -5,7 +5,10 @@ use crate::connection::state::State;
 use crate::event::{Audience, Event};
 use crate::http::credentials::TOKEN_COOKIE;
 use crate::http::publish::{self, MediaType, PublishError, Published};
-use crate::http::{Challenge, Credentials, Excerpt, Request, Response, Status, query, response};
+use crate::http::{
+    Challenge, Credentials, Excerpt, Request, Response, Status, idempotency_key, query, response,
+};
+use crate::idempotency::IdempotencyKey;
 
 use super::Engine;
 use super::output::{Output, PublishAnswer, PublishRequest, PublisherId, Refused};
@@ -42,6 +45,7 @@ impl Engine {
         let authorized = self.authorize(Credentials::of(request, access_token.as_deref()))?;
         self.check_origin_of_cookie(request)?;
         let media = MediaType::parse(request.content_type()).map_err(rejection)?;
+        key_of(request, &authorized).map_err(rejection)?;
         if self.drain.is_some() {
             return Err(busy("this hub is stopping, try again"));
         }
@@ -68,29 +72,36 @@ impl Engine {
     pub(super) fn on_publish(&mut self, index: u32, request: Request, authorized: &Authorized, body: &[u8]) {
         let event_bytes = self.settings.limits.event_bytes;
         let parsed = MediaType::parse(request.content_type())
-            .and_then(|media| publish::parse(media, request.query(), body, event_bytes));
-        let (events, lines) = match parsed {
-            Ok(Published::One(event)) => match check_grants(event, authorized) {
-                Ok(event) => (vec![Ok(event)], false),
+            .and_then(|media| publish::parse(media, request.query(), body, event_bytes))
+            .and_then(|published| Ok((published, key_of(&request, authorized)?)));
+        let (key, (events, lines)) = match parsed {
+            Ok((Published::One(event), key)) => match check_grants(event, authorized) {
+                Ok(event) => (key, (vec![Ok(event)], false)),
                 Err(refused) => return self.reject_publish(index, &request, forbidden(refused)),
             },
-            Ok(Published::Lines(lines)) => {
+            Ok((Published::Lines(lines), key)) => {
                 let events = lines.map(|line| check_grants(line.map_err(refused)?, authorized));
-                (events.collect(), true)
+                (key, (events.collect(), true))
             }
             Err(error) => return self.reject_publish(index, &request, rejection(error)),
         };
-        self.send_to_sequencer(index, Posted { request, lines }, events);
+        self.send_to_sequencer(index, Posted { request, lines }, key, events);
     }
 
-    fn send_to_sequencer(&mut self, index: u32, posted: Posted, events: Vec<Result<Event, Refused>>) {
+    fn send_to_sequencer(
+        &mut self,
+        index: u32,
+        posted: Posted,
+        key: Option<IdempotencyKey>,
+        events: Vec<Result<Event, Refused>>,
+    ) {
         self.move_intake(index, State::Publishing);
         if let State::Publishing(intake) = &mut self.connection_mut(index).state {
             intake.posted = Some(Box::new(posted));
         }
         self.wheel.disarm(index);
         let from = PublisherId { shard: self.shard, connection: self.id_of(index) };
-        self.outputs.push_back(Output::Publish(Box::new(PublishRequest { from, key: None, events })));
+        self.outputs.push_back(Output::Publish(Box::new(PublishRequest { from, key, events })));
     }
 
     /// The sequencer has no room for the request.
@@ -131,6 +142,12 @@ impl Engine {
         self.counters.requests_rejected += 1;
         self.reply(index, request, response);
     }
+}
+
+/// Under which the publisher may repeat the request. The same key of another token's `sub` is another key.
+fn key_of(request: &Request, authorized: &Authorized) -> Result<Option<IdempotencyKey>, PublishError> {
+    let key = request.idempotency_key().map(idempotency_key::parse).transpose()?;
+    Ok(key.map(|key| IdempotencyKey::of(authorized.user(), &key)))
 }
 
 /// Whether the token lets its bearer publish to everyone the event is for.

@@ -29,7 +29,7 @@ enum Access<'a> {
 const EXPOSED: &str = "Last-Event-ID, Mercure-Last-Event-ID, Link, Retry-After, WWW-Authenticate";
 
 /// Headers that clients send and that no browser sends to another origin unasked.
-const ALLOWED_HEADERS: &str = "Authorization, Cache-Control, Last-Event-ID, Content-Type";
+const ALLOWED_HEADERS: &str = "Authorization, Cache-Control, Last-Event-ID, Content-Type, Idempotency-Key";
 
 /// Two hours, the most that Chromium takes.
 const MAX_AGE_SECONDS: &str = "7200";

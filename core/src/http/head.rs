@@ -98,6 +98,7 @@ struct Values {
     origin: Option<Span>,
     content_type: Option<Span>,
     last_event_id: Option<Span>,
+    idempotency_key: Option<Span>,
     cookies: SmallVec<[Span; 1]>,
     forwarded: SmallVec<[Span; 1]>,
     x_forwarded_for: SmallVec<[Span; 1]>,
@@ -196,6 +197,12 @@ impl Request {
     #[must_use]
     pub fn last_event_id(&self) -> Option<Cow<'_, str>> {
         self.values.last_event_id.map(|span| String::from_utf8_lossy(self.bytes(span)))
+    }
+
+    /// The value of `Idempotency-Key`, as sent.
+    #[must_use]
+    pub fn idempotency_key(&self) -> Option<&[u8]> {
+        self.values.idempotency_key.map(|span| self.bytes(span))
     }
 
     /// The value of the first cookie of this name.

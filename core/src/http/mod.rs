@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod query;
 pub mod body;
 pub mod publish;
+pub mod idempotency_key;
 
 mod json;
 pub mod cors;
@@ -25,6 +26,7 @@ pub use self::cors::Cors;
 pub use self::credentials::Credentials;
 pub use self::excerpt::Excerpt;
 pub use self::head::{BodyLength, HeadError, Method, Request, Version, parse};
+pub use self::publish::PublishError;
 pub use self::query::{QueryError, SubscribeQuery};
 pub use self::response::{CONTINUE, Challenge, Response, StreamHead};
 pub use self::status::Status;

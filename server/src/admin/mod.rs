@@ -16,6 +16,9 @@ use corecast_core::settings::LimitSettings;
 
 pub use self::listener::serve;
 use crate::census::SharedCensus;
+use crate::log::file::LogStats;
+use crate::log::reader::ReaderStats;
+use crate::log::timed::AppendTimes;
 use crate::sequencer::SequencerQueue;
 use crate::shard::stats::Stats;
 
@@ -28,6 +31,8 @@ pub struct AdminState {
     pub census: SharedCensus,
     /// Where publishes wait.
     pub sequencer: SequencerQueue,
+    /// What can be seen of a file log; absent for a memory log.
+    pub log: Option<FileLogView>,
     /// The limits in force.
     pub limits: LimitSettings,
     /// The version of this binary.
@@ -36,6 +41,17 @@ pub struct AdminState {
     pub started: SystemTime,
     /// Whether the hub takes no more, since it is about to stop.
     pub draining: Arc<AtomicBool>,
+}
+
+/// What a file log, and its reader, count. All clones show the same log.
+#[derive(Clone, Debug)]
+pub struct FileLogView {
+    /// The log itself.
+    pub log: Arc<LogStats>,
+    /// How long its appends take.
+    pub times: Arc<AppendTimes>,
+    /// Its reader.
+    pub reader: Arc<ReaderStats>,
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ fn hub() -> AdminState {
         shards: Arc::from([Stats::default(), Stats::default()]),
         census: SharedCensus::new(100, 0),
         sequencer: SequencerQueue::new(),
+        log: None,
         limits: Settings::default().limits,
         version: "1.2.3",
         started: SystemTime::now(),

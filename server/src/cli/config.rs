@@ -31,7 +31,7 @@ Secrets are shown as <set>. Exits with 2 if there is an error. A key set (auth.j
 pub(super) fn run(command: &Command) -> Result<(), CliError> {
     match command {
         Command::Check { config } => {
-            let loaded = load_config(config.clone(), None, Purpose::Serve)?;
+            let loaded = load_config(config.clone(), Vec::new(), Purpose::Serve)?;
             Ok(output::text(&show::in_force(&loaded))?)
         }
         Command::Defaults => Ok(output::text(&show::defaults())?),

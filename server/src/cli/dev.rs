@@ -1,6 +1,7 @@
 //! `corecast dev`: a hub to try, that leaves nothing behind.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -10,7 +11,7 @@ use corecast_core::selector::Selector;
 use super::error::CliError;
 use super::flags::{SettingFlags, load_config};
 use crate::clock;
-use crate::config::{Purpose, Secret};
+use crate::config::{LogKind, Override, Purpose, Secret};
 use crate::hub::{self, DevOptions, HubOptions};
 use crate::logging;
 
@@ -28,14 +29,34 @@ const DEMO_USER: &str = "dev";
 #[command(after_help = "\
 Examples:
   corecast dev
-  corecast dev --listen 127.0.0.1:9000 --shards 1")]
+  corecast dev --listen 127.0.0.1:9000 --shards 1
+  corecast dev --log-path /tmp/corecast-log")]
 pub(super) struct Args {
     #[command(flatten)]
     settings: SettingFlags,
+    /// Keep events in a file log in this folder, over restarts; without it they are in memory [setting: log.path]
+    #[arg(long, value_name = "FOLDER")]
+    log_path: Option<String>,
+}
+
+impl Args {
+    fn overrides(&self) -> Vec<Override> {
+        let mut overrides = self.settings.overrides();
+        if let Some(path) = &self.log_path {
+            let row = |key, value: &str| Override {
+                flag: "--log-path",
+                section: "log",
+                key,
+                value: value.to_owned(),
+            };
+            overrides.extend([row("kind", "file"), row("path", path)]);
+        }
+        overrides
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let mut config = load_config(None, Some(&args.settings), Purpose::Dev)?.config;
+    let mut config = load_config(None, args.overrides(), Purpose::Dev)?.config;
     logging::start(&config.logging)?;
     let given = config.hmac_secret();
     let given = given.map_err(|cause| CliError::Key { place: "auth.hmac_key_file".to_owned(), cause })?;
@@ -52,7 +73,8 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         clock::unix_now(),
     )?;
     let page = PAGE.replace(TOKEN_PLACE, &token);
-    let banner = Box::new(move |hub, admin| dev_banner(hub, admin, &token));
+    let log = (config.log.kind == LogKind::File).then(|| config.log.path.clone());
+    let banner = Box::new(move |hub, admin| dev_banner(hub, admin, &token, log.as_deref()));
     Ok(hub::run(HubOptions { config, dev: Some(DevOptions { page, banner }) })?)
 }
 
@@ -62,12 +84,19 @@ fn throw_away_key() -> Result<Secret, getrandom::Error> {
     Ok(Secret::new(key))
 }
 
-/// What a developer needs to begin: a page, a token, and two commands to paste.
+/// What a developer needs to begin: a page, a token, and two commands to paste. `log` is the folder of a file log.
 #[must_use]
-pub fn dev_banner(hub: SocketAddr, admin: SocketAddr, token: &str) -> String {
+pub fn dev_banner(hub: SocketAddr, admin: SocketAddr, token: &str, log: Option<&Path>) -> String {
     let (hub, admin) = (reachable(hub), reachable(admin));
+    let gone = match log {
+        None => "its key, its token and its events are gone when it ends (Ctrl-C).".to_owned(),
+        Some(log) => format!(
+            "its events are kept in {}; its key and its token are gone when it ends (Ctrl-C).",
+            log.display()
+        ),
+    };
     format!(
-        "corecast is running; its key, its token and its events are gone when it ends (Ctrl-C).
+        "corecast is running; {gone}
 
   page     http://{hub}/
   metrics  http://{admin}/metrics
@@ -115,11 +144,15 @@ mod tests {
 
     #[test]
     fn the_banner_names_addresses_that_can_be_opened() {
-        let banner = dev_banner("0.0.0.0:8080".parse().unwrap(), "[::]:9180".parse().unwrap(), "TOKEN");
+        let banner = dev_banner("0.0.0.0:8080".parse().unwrap(), "[::]:9180".parse().unwrap(), "TOKEN", None);
         assert!(banner.contains("page     http://127.0.0.1:8080/\n"), "{banner}");
         assert!(banner.contains("metrics  http://[::1]:9180/metrics\n"), "{banner}");
         assert!(banner.contains("-d '{\"topics\":[\"demo\"],\"data\":\"hello\"}'"), "{banner}");
         assert_eq!(banner.matches("TOKEN").count(), 2);
+        assert!(banner.contains("its events are gone when it ends"), "{banner}");
+        let addr = "127.0.0.1:1".parse().unwrap();
+        let banner = dev_banner(addr, addr, "TOKEN", Some(Path::new("/srv/log")));
+        assert!(banner.contains("its events are kept in /srv/log;"), "{banner}");
     }
 
     #[test]

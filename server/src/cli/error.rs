@@ -10,6 +10,7 @@ use tracing_subscriber::filter::ParseError;
 use crate::config::Problems;
 use crate::config::keys::KeyError;
 use crate::hub::StartError;
+use crate::log::file::OpenError;
 
 #[derive(Debug, Error)]
 pub(super) enum CliError {
@@ -34,6 +35,9 @@ pub(super) enum CliError {
     /// The hub did not start, or did not stop well.
     #[error("{0}")]
     Start(#[from] StartError),
+    /// The machine does not hold the hub; what stands in the way was printed.
+    #[error("a hub with limits.connections = {connections} cannot run here: failed checks: {failed}")]
+    Unfit { connections: u32, failed: usize },
     /// A hub cannot be asked.
     #[error("cannot reach {url}: {cause}")]
     Unreachable { url: String, cause: Box<ureq::Error> },
@@ -46,6 +50,12 @@ pub(super) enum CliError {
     /// Some lines were refused, each with its own message before this one.
     #[error("{refused} of {total} events were refused")]
     Partly { refused: u64, total: u64 },
+    /// A file log cannot be read.
+    #[error("{0}")]
+    Log(#[from] OpenError),
+    /// A file log has damage, which was printed.
+    #[error("damaged in {places} {}", if *places == 1 { "place" } else { "places" })]
+    Damaged { places: usize },
     /// Standard input.
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
@@ -65,7 +75,7 @@ impl CliError {
                 eprintln!("{problems}");
                 ExitCode::from(2)
             }
-            Self::Flag { .. } | Self::Key { .. } | Self::Mint(_) | Self::Logging(_) => {
+            Self::Flag { .. } | Self::Key { .. } | Self::Mint(_) | Self::Logging(_) | Self::Log(_) => {
                 eprintln!("error: {self}");
                 ExitCode::from(2)
             }

@@ -33,7 +33,8 @@ pub(super) struct SettingFlags {
 }
 
 impl SettingFlags {
-    fn overrides(&self) -> Vec<Override> {
+    /// The settings that were given.
+    pub(super) fn overrides(&self) -> Vec<Override> {
         let rows = [
             ("--listen", "hub", "listen", &self.listen),
             ("--admin-listen", "admin", "listen", &self.admin_listen),
@@ -53,10 +54,9 @@ impl SettingFlags {
 /// The configuration from `file`, the environment of this process, and `flags`. Warnings are printed.
 pub(super) fn load_config(
     file: Option<PathBuf>,
-    flags: Option<&SettingFlags>,
+    flags: Vec<Override>,
     purpose: Purpose,
 ) -> Result<Loaded, CliError> {
-    let flags = flags.map(SettingFlags::overrides).unwrap_or_default();
     let loaded = load(&Sources { file, env: std::env::vars_os().collect(), flags }, purpose)?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");

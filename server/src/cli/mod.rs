@@ -5,9 +5,11 @@
 
 mod config;
 pub mod dev;
+mod doctor;
 mod error;
 pub mod event_stream;
 mod flags;
+mod log;
 mod output;
 mod publish;
 mod remote;
@@ -33,6 +35,8 @@ enum Command {
     Dev(dev::Args),
     /// Run a hub.
     Serve(serve::Args),
+    /// Check what this machine lets a hub hold, and print what would raise it.
+    Doctor(doctor::Args),
     /// Sign a token and print it.
     Token(token::Args),
     /// Publish an event, or a stream of them, and print the id of each.
@@ -42,6 +46,9 @@ enum Command {
     /// Check a configuration, or print all defaults.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look at a file log, or mend it.
+    #[command(subcommand)]
+    Log(log::Command),
 }
 
 /// Does what the command line asks for.
@@ -50,10 +57,12 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Dev(args) => dev::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(args),
         Command::Config(command) => config::run(&command),
+        Command::Log(command) => log::run(&command),
     };
     done.map_or_else(|error| error.report(), |()| ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args as ClapArgs};
+use corecast_core::http::idempotency_key;
 use corecast_core::limits::{NDJSON_BYTES_MAX, RETRY_MS_MAX};
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
@@ -30,6 +31,7 @@ Examples:
   corecast publish --topic orders/17 '{\"state\":\"paid\"}'
   corecast publish --user alice --type notice --ttl 10m 'Your report is ready.'
   date | corecast publish --all --ephemeral
+  corecast publish --topic orders/17 --idempotency-key order-17-paid '{\"state\":\"paid\"}'
   corecast publish --ndjson < events.ndjson     # a line: {\"topics\":[\"a\"],\"data\":{\"n\":1}}
 
 The data goes out as it is. From standard input one line end at its end is dropped.";
@@ -67,8 +69,11 @@ pub(super) struct Args {
     /// For live subscribers only: never kept, never replayed.
     #[arg(long)]
     ephemeral: bool,
+    /// Repeat the command with the same key and it is published once, whatever became of the first time.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
     /// Publish one JSON object for each line of standard input, as they come.
-    #[arg(long, conflicts_with_all = ["kind", "id", "retry", "private", "ttl", "ephemeral", "data"])]
+    #[arg(long, conflicts_with_all = ["kind", "id", "retry", "private", "ttl", "ephemeral", "idempotency_key", "data"])]
     ndjson: bool,
     /// The data; standard input without this.
     data: Option<String>,
@@ -130,6 +135,7 @@ impl Publisher<'_> {
             retry.map(|text| flags::duration("--retry", text, Duration::ZERO, retry_max)).transpose()?;
         let ttl = args.ttl.as_deref();
         let ttl = ttl.map(|text| flags::duration("--ttl", text, second, max)).transpose()?;
+        let key = args.idempotency_key.as_deref().map(checked_key).transpose()?;
         let data = match &args.data {
             Some(data) => data.clone(),
             None => read_data(&mut io::stdin().lock())?,
@@ -147,7 +153,7 @@ impl Publisher<'_> {
             ephemeral: args.ephemeral,
         };
         let body = serde_json::to_vec(&event).map_err(|error| self.unexpected(error.to_string()))?;
-        let answer = self.post("application/json", &body)?;
+        let answer = self.post("application/json", key, &body)?;
         match serde_json::from_slice::<Published>(&answer) {
             Ok(published) => Ok(output::line(&printable(&published.id))?),
             Err(error) => Err(self.unexpected(error.to_string())),
@@ -161,7 +167,7 @@ impl Publisher<'_> {
         let mut lines = LineCount::default();
         let (mut refused, mut total) = (0, 0);
         while let Some(batch) = next_batch(&mut input, &mut lines)? {
-            let answer = self.post("application/x-ndjson", &batch.body)?;
+            let answer = self.post("application/x-ndjson", None, &batch.body)?;
             let answers: Vec<&[u8]> =
                 answer.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
             for (answer, line) in answers.iter().zip(&batch.lines) {
@@ -192,9 +198,12 @@ impl Publisher<'_> {
     }
 
     /// The body of the hub's answer, if that is a success.
-    fn post(&self, media_type: &str, body: &[u8]) -> Result<Vec<u8>, CliError> {
+    fn post(&self, media_type: &str, key: Option<&str>, body: &[u8]) -> Result<Vec<u8>, CliError> {
         let unreachable = |cause| CliError::Unreachable { url: self.url.clone(), cause: Box::new(cause) };
-        let request = self.agent.post(&self.url).header("Content-Type", media_type);
+        let mut request = self.agent.post(&self.url).header("Content-Type", media_type);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
         let mut answer = self.remote.authorize(request).send(body).map_err(unreachable)?;
         if answer.status() != 200 {
             return Err(refusal(answer));
@@ -205,6 +214,12 @@ impl Publisher<'_> {
     fn unexpected(&self, reason: String) -> CliError {
         CliError::Unexpected { url: self.url.clone(), reason }
     }
+}
+
+/// A key as the hub takes it: an error before anything is sent names the flag.
+fn checked_key(key: &str) -> Result<&str, CliError> {
+    let refuse = |reason| CliError::Flag { flag: "--idempotency-key", value: format!("{key:?}"), reason };
+    idempotency_key::parse(key.as_bytes()).map(|_| key).map_err(|error| refuse(error.to_string()))
 }
 
 fn read_data(input: &mut impl Read) -> Result<String, CliError> {

@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let config = load_config(args.config.clone(), Some(&args.settings), Purpose::Serve)?.config;
+    let config = load_config(args.config.clone(), args.settings.overrides(), Purpose::Serve)?.config;
     logging::start(&config.logging)?;
     Ok(hub::run(HubOptions { config, dev: None })?)
 }

@@ -76,7 +76,7 @@ fn secret(args: &Args) -> Result<Secret, CliError> {
             Err(cause) => Err(CliError::Key { place: format!("--hmac-key-file {}", path.display()), cause }),
         };
     }
-    let config = load_config(args.config.clone(), None, Purpose::Sign)?.config;
+    let config = load_config(args.config.clone(), Vec::new(), Purpose::Sign)?.config;
     let secret = config.hmac_secret();
     let secret = secret.map_err(|cause| CliError::Key { place: "auth.hmac_key_file".to_owned(), cause })?;
     Ok(secret.expect("a configuration that was loaded for signing has a shared secret"))

@@ -21,6 +21,8 @@ pub enum Purpose {
     Dev,
     /// Signing tokens: needs a shared secret.
     Sign,
+    /// Looking at a log: needs no key.
+    Inspect,
 }
 
 /// Where values come from.

@@ -156,6 +156,8 @@ pub struct LogConfig {
     pub bytes: u64,
     /// How long a file log keeps an event.
     pub age: Duration,
+    /// Most publishers' ids and idempotency keys that a file log remembers.
+    pub ids: u32,
 }
 
 /// `log.kind`
@@ -164,6 +166,8 @@ pub enum LogKind {
     /// Gone with the process.
     #[default]
     Memory,
+    /// In a folder: what is acknowledged survives the process and the machine's power.
+    File,
 }
 
 /// `[cors]`

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::LogKind;
 use super::keys::{self, KeyError};
 use super::load::{Merged, Purpose};
 use super::problem::{Fault, Origin, Problem, Warning};
@@ -24,6 +25,7 @@ pub(super) fn check(
     check_listeners(merged, problems);
     check_heartbeat(merged, problems, warnings);
     check_sizes(merged, problems, warnings);
+    check_log(merged, problems, warnings);
     check_limits(merged, warnings);
     check_key_pairs(merged, problems);
     check_key_files(merged, problems, warnings);
@@ -109,6 +111,38 @@ fn check_sizes(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut Vec<
     }
 }
 
+fn check_log(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut Vec<Warning>) {
+    let (log, history) = (&merged.config.log, &merged.config.history);
+    if log.kind != LogKind::File {
+        return;
+    }
+    let event = merged.config.limits.event_bytes;
+    if let Some(origin) = sound_pair(merged, ("log", "bytes"), ("limits", "event_bytes"))
+        && log.bytes < u64::from(event)
+    {
+        let text = format!(
+            "log.bytes = \"{}\" must not be smaller than limits.event_bytes = {event}",
+            show_bytes(log.bytes)
+        );
+        problems.push(Problem { origin, fault: Fault::Pair(text) });
+    }
+    let pairs = [
+        ("bytes", log.bytes < history.bytes, show_bytes(log.bytes), show_bytes(history.bytes)),
+        ("age", log.age < history.age, show_duration(log.age), show_duration(history.age)),
+    ];
+    for (key, is_below, log, history) in pairs {
+        if is_below {
+            warnings.push(Warning {
+                origin: merged.origin("log", key),
+                text: format!(
+                    "log.{key} = \"{log}\" is below history.{key} = \"{history}\": what is kept in memory ([history]) \
+                     beyond it is gone after a restart"
+                ),
+            });
+        }
+    }
+}
+
 fn check_limits(merged: &Merged, warnings: &mut Vec<Warning>) {
     let limits = &merged.config.limits;
     for (key, limit) in [("per_user", limits.per_user), ("per_ip", limits.per_ip)] {
@@ -176,7 +210,7 @@ fn check_keys_present(merged: &Merged, purpose: Purpose, problems: &mut Vec<Prob
             "auth.hmac_key_file, auth.hmac_key, auth.public_key_file or auth.jwks_url"
         }
         Purpose::Sign if !has_hmac => "auth.hmac_key_file or auth.hmac_key",
-        Purpose::Serve | Purpose::Sign | Purpose::Dev => return,
+        Purpose::Serve | Purpose::Sign | Purpose::Dev | Purpose::Inspect => return,
     };
     problems.push(Problem { origin: Origin::Default, fault: Fault::NoKey(missing) });
 }

@@ -281,21 +281,22 @@ pub static SETTINGS: &[Setting] = &[
         section: "log",
         key: "kind",
         default: Some("\"memory\""),
-        doc: "Where acknowledged events are; a memory log is gone with the process.",
-        kind: choice!(log.kind, { "memory" => LogKind::Memory }, unavailable: ["file"]),
+        doc: "Where acknowledged events are. A memory log is gone with the process; with \"file\" an acknowledged event \
+              is on the disk, and survives a crash and a power cut.",
+        kind: choice!(log.kind, { "memory" => LogKind::Memory, "file" => LogKind::File }, unavailable: []),
     },
     Setting {
         section: "log",
         key: "path",
         default: Some("\"/var/lib/corecast\""),
-        doc: "Folder of a file log. No effect on a memory log.",
+        doc: "Folder of a file log, for it alone; made if only it is missing. No effect on a memory log.",
         kind: Kind::Path { field: |c| &mut c.log.path },
     },
     Setting {
         section: "log",
         key: "bytes",
         default: Some("\"1GiB\""),
-        doc: "Most bytes of a file log. No effect on a memory log.",
+        doc: "Most bytes of a file log: beyond it the oldest sixteenth goes. No effect on a memory log.",
         kind: Kind::Bytes { min: 1024 * KIB, max: 16 * 1024 * GIB, field: |c| &mut c.log.bytes },
     },
     Setting {
@@ -304,6 +305,14 @@ pub static SETTINGS: &[Setting] = &[
         default: Some("\"7d\""),
         doc: "How long a file log keeps an event. No effect on a memory log.",
         kind: Kind::Duration { min: secs(1), max: days(3650), field: |c| &mut c.log.age },
+    },
+    Setting {
+        section: "log",
+        key: "ids",
+        default: Some("4194304"),
+        doc: "Most publishers' ids and idempotency keys that a file log remembers, about 40 bytes of memory each; the \
+              oldest are forgotten first. No effect on a memory log, which remembers those of its events.",
+        kind: Kind::Count { min: 0, max: 1 << 30, field: |c| &mut c.log.ids },
     },
     Setting {
         section: "cors",

@@ -57,6 +57,7 @@ fn every_default_is_accepted_by_its_own_row() {
     assert_eq!(loaded.config.hub.listen, "0.0.0.0:8080".parse().unwrap());
     assert_eq!(loaded.config.admin.listen, "127.0.0.1:9180".parse().unwrap());
     assert_eq!(loaded.config.log.bytes, 1 << 30);
+    assert_eq!(loaded.config.log.ids, 1 << 22);
     assert_eq!(loaded.config.drain.over, Duration::from_secs(5));
     assert_eq!(loaded.warnings, []);
 }
@@ -195,9 +196,10 @@ fn each_wrong_line_is_named_with_its_place_and_what_is_allowed() {
             "[hub]\ndriver = \"monoio\"",
             "corecast.toml:2: hub.driver = \"monoio\" is not available in this version: use \"auto\" or \"uring\"",
         ),
+        ("[log]\nkind = \"tape\"", "corecast.toml:2: log.kind = \"tape\" is not \"memory\" or \"file\""),
         (
-            "[log]\nkind = \"file\"",
-            "corecast.toml:2: log.kind = \"file\" is not available in this version: use \"memory\"",
+            "[log]\nids = \"many\"",
+            "corecast.toml:2: log.ids = \"many\" is not a whole number from 0 to 1073741824",
         ),
         (
             "[hub]\nlisten = \"localhost\"",
@@ -235,6 +237,10 @@ fn impossible_pairs_are_refused() {
             "corecast.toml:4: history.bytes = \"64KiB\" must not be smaller than limits.event_bytes = 131072",
         ),
         (
+            "[log]\nkind = \"file\"\nbytes = \"1MiB\"\n[limits]\nevent_bytes = \"2MiB\"",
+            "corecast.toml:5: log.bytes = \"1MiB\" must not be smaller than limits.event_bytes = 2097152",
+        ),
+        (
             "[auth]\njwks_url = \"https://keys.example.com/\"\npublic_key_file = \"/nowhere/key.pem\"",
             "corecast.toml:3: auth.public_key_file and auth.jwks_url are both set: only one of them can be\n\
              corecast.toml:3: auth.public_key_file = \"/nowhere/key.pem\": cannot be read: No such file or directory (os error 2)",
@@ -257,6 +263,19 @@ fn an_idle_timeout_within_the_heartbeat_is_warned_of() {
         matches!(warnings[..], [text] if text.contains("every quiet stream will be closed")),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn a_file_log_that_keeps_less_than_memory_is_warned_of() {
+    for (text, is_warned) in [
+        ("[log]\nkind = \"file\"\nbytes = \"32MiB\"", true),
+        ("[log]\nkind = \"file\"\nage = \"30m\"", true),
+        ("[log]\nkind = \"file\"", false),
+        ("[log]\nbytes = \"32MiB\"", false),
+    ] {
+        let warnings = load_text(text).unwrap().warnings;
+        assert_eq!(warnings.iter().any(|warning| warning.text.contains("[history]")), is_warned, "{text}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use corecast_ring::{ListenError, SelftestError, SetupError};
 use thiserror::Error;
 
 use crate::config::keys::KeyError;
+use crate::log::file::OpenError;
 
 /// Why a hub did not start, or did not stop well.
 #[derive(Debug, Error)]
@@ -79,6 +80,9 @@ pub enum StartError {
         /// Why not.
         cause: corecast_core::auth::KeyError,
     },
+    /// The log cannot be opened.
+    #[error("log.path: {0}")]
+    Log(#[from] OpenError),
     /// The operating system has no random bytes.
     #[error("cannot draw random bytes: {0}")]
     Random(#[from] getrandom::Error),

@@ -1,11 +1,13 @@
 //! The running hub: starts its threads in order, watches for the signal to stop, and stops them in order.
 //!
-//! Threads: one for each shard, one sequencer, and this one, which is the control thread (signals, the admin listener).
+//! Threads: one for each shard, one sequencer, one reader if the log can be read, and this one, which is the control
+//! thread (signals, the admin listener).
 
 mod capacity;
 mod error;
 mod keyring;
 mod listeners;
+mod log;
 mod threads;
 
 use std::net::SocketAddr;
@@ -19,14 +21,15 @@ pub use error::StartError;
 
 use crate::admin::{self, AdminState};
 use crate::census::SharedCensus;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::log::MemoryLog;
 use crate::sequencer::SequencerQueue;
 use crate::shard::inbox::{Inbox, Mail};
 
 use capacity::Capacity;
 use keyring::Keyring;
 use listeners::Listeners;
+use log::OpenLog;
 use threads::{ShardParts, Threads};
 
 /// How long the streams' ends may take beyond the drain itself before the process ends without them.
@@ -73,6 +76,10 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
     let keyring = Keyring::load(&config)?;
     let listeners = Listeners::bind(&config, capacity.shards)?;
     capacity.report(&config, &listeners);
+    let clock = Clock::start();
+    // Connections wait in the listeners' queues while the log is read.
+    let log = OpenLog::open(&config, clock)?;
+    let log_view = log.readable.as_ref().map(|readable| readable.view.clone());
 
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
@@ -80,11 +87,10 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
     let (page, banner) = dev.map_or((None, None), |dev| (Some(dev.page), Some(dev.banner)));
     let census = SharedCensus::new(config.limits.connections, config.limits.per_ip);
     let sequencer = SequencerQueue::new();
-    let log = MemoryLog::new(threads::random_incarnation()?, config.settings().history);
     let (hub, admin) = (listeners.hub_addr(), listeners.admin_addr());
     let Listeners { hub: hub_listeners, admin: admin_listener, .. } = listeners;
-    let threads = Threads::start(
-        ShardParts { config: &config, capacity: &capacity, keyring: &keyring, census: &census, page },
+    let mut threads = Threads::start(
+        ShardParts { config: &config, capacity: &capacity, keyring: &keyring, census: &census, clock, page },
         hub_listeners,
         log,
         &sequencer,
@@ -95,6 +101,7 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         shards: threads.stats().into(),
         census,
         sequencer: sequencer.clone(),
+        log: log_view,
         limits: config.settings().limits,
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
@@ -104,35 +111,44 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
     if let Some(banner) = banner {
         println!("{}", banner(hub, admin));
     }
-    runtime.block_on(control(&config, keyring, &threads.inboxes(), admin_listener, state, &mut signals));
+    runtime.block_on(control(&config, keyring, &mut threads, admin_listener, state, &mut signals))?;
     stop(&runtime, threads, &sequencer, signals)
 }
 
-/// Serves the admin listener, and drains the hub when told to.
+/// Serves the admin listener, and drains the hub when told to. A hub that has lost its sequencer or its reader is an error:
+/// it must not go on without.
 async fn control(
     config: &Config,
     keyring: Keyring,
-    inboxes: &[Inbox],
+    threads: &mut Threads,
     listener: std::net::TcpListener,
     state: AdminState,
     signals: &mut Signals,
-) {
+) -> Result<(), StartError> {
+    let inboxes = threads.inboxes();
     let draining = Arc::clone(&state.draining);
     tokio::spawn(async move {
         if let Err(error) = admin::serve(listener, state, std::future::pending()).await {
             tracing::error!(%error, "the admin listener has ended, metrics are gone");
         }
     });
-    tokio::spawn(keyring.refresh(inboxes.to_vec()));
-    let signal = signals.next().await;
+    tokio::spawn(keyring.refresh(inboxes.clone()));
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        thread = threads.next_end() => {
+            tracing::error!(thread, "ended by itself");
+            return Err(StartError::ThreadLost);
+        }
+    };
     tracing::info!(signal, over = ?config.drain.over, "stopping: streams are ended and told when to come back");
     draining.store(true, Ordering::Relaxed);
-    threads::send_to_all(inboxes, || Mail::Drain);
-    let finished = tokio::time::timeout(REQUEST_PATIENCE, requests_finished(inboxes)).await;
+    threads::send_to_all(&inboxes, || Mail::Drain);
+    let finished = tokio::time::timeout(REQUEST_PATIENCE, requests_finished(&inboxes)).await;
     if finished.is_err() {
         tracing::warn!(patience = ?REQUEST_PATIENCE, "some requests were not complete in time");
     }
-    threads::send_to_all(inboxes, || Mail::EndStreams);
+    threads::send_to_all(&inboxes, || Mail::EndStreams);
+    Ok(())
 }
 
 /// Waits until no shard has a request left to finish: what is acknowledged can still be shown before streams end.

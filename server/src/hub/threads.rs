@@ -8,18 +8,19 @@ use corecast_core::auth::Verifier;
 use corecast_core::engine::output::ShardId;
 use corecast_core::engine::{Engine, EngineOptions};
 use corecast_core::hash::HashSeed;
-use corecast_core::id::Incarnation;
 use corecast_core::limits::TOKENS_CACHED;
 use corecast_ring::{Listener, Ring, RingAddress, Setup, Wake, pin_to_core, set_timer_slack};
 
 use super::StartError;
 use super::capacity::Capacity;
 use super::keyring::Keyring;
+use super::log::{HubLog, OpenLog};
 use crate::census::SharedCensus;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::uring::{ACCEPTS, UringDriver};
-use crate::log::{Log, MemoryLog};
+use crate::log::Log;
+use crate::log::replay::{self, ReplayRequest};
 use crate::sequencer::{Sequencer, SequencerQueue};
 use crate::shard::Shard;
 use crate::shard::inbox::{Inbox, Mail, hand_in};
@@ -31,6 +32,7 @@ pub(super) struct ShardParts<'a> {
     pub(super) capacity: &'a Capacity,
     pub(super) keyring: &'a Keyring,
     pub(super) census: &'a SharedCensus,
+    pub(super) clock: Clock,
     /// What `/` shows.
     pub(super) page: Option<String>,
 }
@@ -39,6 +41,10 @@ pub(super) struct ShardParts<'a> {
 pub(super) struct Threads {
     shards: Vec<JoinHandle<()>>,
     sequencer: JoinHandle<()>,
+    /// Present if the log can be read.
+    reader: Option<JoinHandle<()>>,
+    /// What the sequencer and the reader say when they end.
+    ends: Ends,
     inboxes: Vec<Inbox>,
     stats: Vec<Stats>,
 }
@@ -54,11 +60,11 @@ struct Seed {
 }
 
 impl Threads {
-    /// Starts a thread for each listener's shard, and the sequencer.
+    /// Starts a thread for each listener's shard, the sequencer, and the reader of a log that can be read.
     pub(super) fn start(
         parts: ShardParts<'_>,
         listeners: Vec<Listener>,
-        log: MemoryLog,
+        log: OpenLog,
         sequencer: &SequencerQueue,
     ) -> Result<Self, StartError> {
         let inboxes = listeners
@@ -67,11 +73,18 @@ impl Threads {
             .collect::<Result<Vec<_>, _>>()
             .map_err(StartError::Wake)?;
         let stats = vec![(); listeners.len()].into_iter().map(|()| Stats::default()).collect::<Vec<_>>();
-        let seeds = plant(&parts, listeners, &log, sequencer, &inboxes, &stats)?;
+        let OpenLog { log, readable } = log;
+        let (ask, requests) = replay::channel(inboxes.len());
+        let ask = readable.is_some().then_some(ask);
+        let seeds = plant(&parts, listeners, &log, ask, sequencer, &inboxes, &stats)?;
         let shards = start_shards(seeds)?;
+        let (end, ends) = ends();
         let work = Sequencer::new(sequencer.clone(), log, inboxes.clone());
-        let sequencer = spawn("sequencer".to_owned(), move || work.run())?;
-        Ok(Self { shards, sequencer, inboxes, stats })
+        let sequencer = spawn_watched("sequencer", end.clone(), move || close(work.run()))?;
+        let read = readable.map(|readable| readable.reader(inboxes.clone()));
+        let reader =
+            read.map(|reader| spawn_watched("reader", end, move || reader.run(requests))).transpose()?;
+        Ok(Self { shards, sequencer, reader, ends, inboxes, stats })
     }
 
     pub(super) fn inboxes(&self) -> Vec<Inbox> {
@@ -82,13 +95,21 @@ impl Threads {
         self.stats.clone()
     }
 
-    /// Waits for the shards, which end once they have drained, then for the sequencer.
+    /// Waits for the sequencer or the reader to end; which it was. Before the hub stops neither does.
+    pub(super) async fn next_end(&mut self) -> &'static str {
+        // The other end is with the threads, so that without any there is an end as well.
+        self.ends.recv().await.unwrap_or("every thread")
+    }
+
+    /// Waits for the shards, which end once they have drained, then for the sequencer, which closes the log, and for the
+    /// reader, which ends when no shard is left to ask.
     pub(super) fn join(self, sequencer: &SequencerQueue) -> Result<(), StartError> {
         for shard in self.shards {
             shard.join().map_err(|_| StartError::ThreadLost)?;
         }
         sequencer.stop();
-        self.sequencer.join().map_err(|_| StartError::ThreadLost)
+        self.sequencer.join().map_err(|_| StartError::ThreadLost)?;
+        self.reader.map_or(Ok(()), |reader| reader.join().map_err(|_| StartError::ThreadLost))
     }
 }
 
@@ -99,20 +120,16 @@ pub(super) fn send_to_all(inboxes: &[Inbox], letter: impl Fn() -> Mail) {
     }
 }
 
-/// The identity of a new log.
-pub(super) fn random_incarnation() -> Result<Incarnation, StartError> {
-    Ok(Incarnation(getrandom::u64()?))
-}
-
 fn plant(
     parts: &ShardParts<'_>,
     listeners: Vec<Listener>,
-    log: &MemoryLog,
+    log: &HubLog,
+    ask: Option<tokio::sync::mpsc::Sender<ReplayRequest>>,
     sequencer: &SequencerQueue,
     inboxes: &[Inbox],
     stats: &[Stats],
 ) -> Result<Vec<Seed>, StartError> {
-    let clock = Clock::start();
+    let clock = parts.clock;
     let hash_seed = HashSeed::new(u128::from(getrandom::u64()?) << 64 | u128::from(getrandom::u64()?));
     let (incarnation, newest) = (log.incarnation(), log.newest());
     let page = parts.page.clone().map(Bytes::from);
@@ -125,7 +142,7 @@ fn plant(
         let (shards, slots) = (inboxes.len() as u16, parts.capacity.slots);
         let drain_over = parts.config.drain.over;
         let (inbox, peers) = (inboxes[number].clone(), inboxes.to_vec());
-        let (sequencer, stats) = (sequencer.clone(), stats[number].clone());
+        let (sequencer, stats, replay) = (sequencer.clone(), stats[number].clone(), ask.clone());
         let shard = move |verifier| {
             let options = EngineOptions {
                 shard: id,
@@ -133,7 +150,7 @@ fn plant(
                 slots,
                 incarnation,
                 newest,
-                replays: false,
+                replays: replay.is_some(),
                 hash_seed,
                 random_seed,
                 verifier,
@@ -141,7 +158,7 @@ fn plant(
                 page,
             };
             let engine = Engine::new(settings, options);
-            Shard { id, engine, clock, inbox, peers, sequencer, replay: None, stats, drain_over }
+            Shard { id, engine, clock, inbox, peers, sequencer, replay, stats, drain_over }
         };
         seeds.push(Seed {
             id,
@@ -219,6 +236,61 @@ fn settle(core: Option<usize>) {
     }
 }
 
+/// Who tells that it has ended, by name. Each of two threads does so once.
+type Ends = tokio::sync::mpsc::Receiver<&'static str>;
+
+fn ends() -> (tokio::sync::mpsc::Sender<&'static str>, Ends) {
+    tokio::sync::mpsc::channel(2)
+}
+
+/// Tells of the end of its thread, also of one by panic.
+struct End {
+    name: &'static str,
+    told: tokio::sync::mpsc::Sender<&'static str>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // Nobody listens any more once the hub stops.
+        let _ = self.told.try_send(self.name);
+    }
+}
+
+/// Starts a thread without which the hub is none: its end is told.
+fn spawn_watched(
+    name: &'static str,
+    told: tokio::sync::mpsc::Sender<&'static str>,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    let end = End { name, told };
+    spawn(name.to_owned(), move || {
+        let _end = end;
+        work();
+    })
+}
+
+fn close(log: HubLog) {
+    if let Err(error) = log.close() {
+        tracing::warn!(%error, "the log could not be closed in good order; nothing that was acknowledged is lost");
+    }
+}
+
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
     std::thread::Builder::new().name(name).spawn(work).map_err(StartError::Thread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_tells_of_its_end_also_of_one_by_panic() {
+        for panics in [false, true] {
+            let (end, mut ends) = ends();
+            let thread =
+                spawn_watched("reader", end, move || assert!(!panics, "this is what the test is about"));
+            assert_eq!(ends.blocking_recv(), Some("reader"));
+            assert_eq!(thread.unwrap().join().is_err(), panics);
+        }
+    }
 }

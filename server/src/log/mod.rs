@@ -7,6 +7,8 @@ pub mod file;
 mod ids;
 mod memory;
 pub mod replay;
+pub mod reader;
+pub mod timed;
 
 pub use memory::MemoryLog;
 

@@ -110,26 +110,27 @@ pub struct Sequencer<L> {
     queue: SequencerQueue,
     writer: Writer<L>,
     shards: Vec<Inbox>,
-    /// Whether the last append failed: said once, and once more when it works again.
-    is_failing: bool,
+    /// Why the last append failed, if it did: said once for each cause, and once more when it works again.
+    failing: Option<String>,
 }
 
 impl<L: Log> Sequencer<L> {
     /// A sequencer that has not begun.
     #[must_use]
     pub fn new(queue: SequencerQueue, log: L, shards: Vec<Inbox>) -> Self {
-        Self { queue, writer: Writer::new(log), shards, is_failing: false }
+        Self { queue, writer: Writer::new(log), shards, failing: None }
     }
 
-    /// Works until the queue is stopped and empty. The calling thread is the sequencer's from here on.
-    pub fn run(mut self) {
+    /// Works until the queue is stopped and empty, and gives the log back. The calling thread is the sequencer's
+    /// meanwhile.
+    pub fn run(mut self) -> L {
         self.queue.shared.thread.get_or_init(std::thread::current);
         loop {
             while self.turn() {}
             self.queue.shared.bell.announce_sleep();
             if self.queue.is_empty() {
                 if self.queue.is_stopped() {
-                    return;
+                    return self.writer.into_log();
                 }
                 std::thread::park();
             }
@@ -144,7 +145,10 @@ impl<L: Log> Sequencer<L> {
             return false;
         }
         let written = self.writer.write(requests, clock::unix_now());
-        self.report(written.error.as_ref());
+        // A batch of which nothing is to be kept says nothing about the log.
+        if written.error.is_some() || written.events.iter().any(|event| !event.ephemeral) {
+            self.report(written.error.as_ref());
+        }
         self.hand_out(written);
         true
     }
@@ -163,14 +167,15 @@ impl<L: Log> Sequencer<L> {
     }
 
     fn report(&mut self, error: Option<&LogError>) {
-        match error {
-            Some(error) if !self.is_failing => {
-                tracing::error!(%error, source = %error.source, "publishers are answered 503");
+        let cause = error.map(|error| error.source.to_string());
+        match &cause {
+            Some(cause) if self.failing.as_ref() != Some(cause) => {
+                tracing::error!(cause, "the log cannot keep events, publishers are answered 503");
             }
-            None if self.is_failing => tracing::info!("the log keeps events again"),
+            None if self.failing.is_some() => tracing::info!("the log keeps events again"),
             Some(_) | None => {}
         }
-        self.is_failing = error.is_some();
+        self.failing = cause;
     }
 
     fn hand_out(&self, Written { events, answers, .. }: Written) {

@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub streams: u32,
     /// Streams that are fed from history: slow consumers and resumers.
     pub streams_behind: u32,
+    /// Of these, those that wait for an answer of the log.
+    pub streams_waiting_for_log: u32,
     /// Users with a stream.
     pub users: usize,
     /// Events in history.
@@ -40,6 +42,7 @@ impl Snapshot {
             connections: engine.connections(),
             streams: engine.streams(),
             streams_behind: engine.streams_behind(),
+            streams_waiting_for_log: engine.streams_waiting_for_log(),
             users: engine.users(),
             history_events,
             history_bytes,

@@ -22,6 +22,7 @@ use corecast_core::event::{Audience, Event, SequencedEvent, SharedEvent};
 use corecast_core::frame::Frame;
 use corecast_core::hash::HashSeed;
 use corecast_core::id::{EventId, Incarnation, Position};
+use corecast_core::replay::{Page, PageRead, Sought};
 use corecast_core::selector::Selector;
 use corecast_core::settings::{PerUserPolicy, Settings};
 use corecast_core::time::{Now, UnixMillis};
@@ -118,13 +119,17 @@ struct Shard {
     closed: Vec<ConnectionId>,
     refused_moves: Vec<(ConnectionId, Box<Parcel>)>,
     arrivals: Vec<(Socket, Box<Parcel>)>,
+    /// What it has asked of the log.
+    seeks: VecDeque<ConnectionId>,
+    page: Option<Position>,
 }
 
 impl Shard {
     /// Whether a turn would change anything at the present time, though no peer does anything.
     fn is_busy(&self) -> bool {
         let mail = self.closed.len() + self.refused_moves.len() + self.arrivals.len() + self.events.len();
-        mail > 0 || self.engine.has_work()
+        let answers = self.seeks.len() + usize::from(self.page.is_some());
+        mail + answers > 0 || self.engine.has_work()
     }
 }
 
@@ -133,6 +138,8 @@ struct World {
     sockets: BTreeMap<(usize, u32), Socket>,
     streams: Rc<Cell<u32>>,
     waiting: VecDeque<PublishRequest>,
+    /// The log, from position 1.
+    kept: Vec<SharedEvent>,
     newest: Position,
     ephemerals: u64,
     now: Now,
@@ -173,6 +180,8 @@ fn requests() -> Vec<String> {
         get("topic=a&client_id=two&last_event_id=earliest", &bearer(&alice)),
         get("topic=a&last_event_id=000000000000c0de-3", &bearer(&bob)),
         get("topic=a&client_id=tab&last_event_id=000000000000c0de-9", ""),
+        get("topic=a&last_event_id=000000000000c0de-0", ""),
+        get("topic=a&last_event_id=order-1", ""),
         get("heartbeat=event", &bearer(&bob)),
         format!("GET /events?topic=a HTTP/1.0\r\n{}\r\n", bearer(&alice)),
         format!("GET /events?topic=a HTTP/1.1\r\nHost: hub\r\n{}\r\n", bearer(&bob)),
@@ -206,7 +215,7 @@ impl World {
                 slots: 0,
                 incarnation: LOG,
                 newest: Position(0),
-                replays: false,
+                replays: choice & 4 != 0,
                 hash_seed: HashSeed::new(7),
                 random_seed: number as u64,
                 verifier: Verifier::new(keys, 16, 1),
@@ -221,6 +230,8 @@ impl World {
                 closed: Vec::new(),
                 refused_moves: Vec::new(),
                 arrivals: Vec::new(),
+                seeks: VecDeque::new(),
+                page: None,
             }
         };
         Self {
@@ -228,6 +239,7 @@ impl World {
             sockets: BTreeMap::new(),
             streams,
             waiting: VecDeque::new(),
+            kept: Vec::new(),
             newest: Position(0),
             ephemerals: 0,
             now: Now { unix: MORNING, ..Now::default() },
@@ -310,7 +322,8 @@ impl World {
                 match story.byte() {
                     Some(0xdd) => engine.begin_drain(Duration::from_secs(5)),
                     Some(0xee) => engine.end_streams(),
-                    _ => {}
+                    Some(mood) => self.answer_of_log(shard, mood),
+                    None => {}
                 }
             }
         }
@@ -401,6 +414,9 @@ impl World {
             sequenced: self.now.unix,
             frame,
         });
+        if !sequenced.ephemeral {
+            self.kept.push(Arc::clone(&sequenced));
+        }
         for shard in &mut self.shards {
             shard.events.push_back(Arc::clone(&sequenced));
         }
@@ -424,6 +440,34 @@ impl World {
             })
             .collect();
         self.shards[shard].engine.handle_published(PublishAnswer { to: request.from, results });
+    }
+
+    /// The log answers, and not always with what is true: the engine must bear any answer.
+    fn answer_of_log(&mut self, shard: usize, mood: u8) {
+        let place = Position(u64::from(mood >> 3));
+        let asked = &mut self.shards[shard];
+        if let Some(id) = asked.seeks.pop_front() {
+            asked.engine.handle_sought(
+                id,
+                match mood & 3 {
+                    0 => Sought::Unknown,
+                    1 => Sought::Gap(place),
+                    _ => Sought::After(place),
+                },
+            );
+        }
+        if let Some(at) = asked.page.take() {
+            let read = match mood & 7 {
+                0 => PageRead::Failed { at },
+                1 => PageRead::Gone { upto: place },
+                2 => PageRead::Page(Page { after: place, upto: place.next(), events: [].into() }),
+                _ => page_of(&self.kept, at, 1 + u64::from(mood >> 3)),
+            };
+            asked.engine.handle_page(read);
+        } else if mood & 4 != 0 {
+            asked.engine.handle_page(PageRead::Failed { at: place });
+        }
+        self.check(shard);
     }
 
     fn let_time_pass(&mut self, story: &mut Story<'_>) {
@@ -481,8 +525,10 @@ impl World {
                     self.shards[shard].closed.push(from);
                     self.shards[home].arrivals.push((socket, parcel));
                 }
-                Output::Seek { .. } | Output::ReadPage(_) => {
-                    unreachable!("this log has no more than history")
+                Output::Seek { from, .. } => self.shards[shard].seeks.push_back(from),
+                Output::ReadPage(at) => {
+                    let before = self.shards[shard].page.replace(at);
+                    assert_eq!(before, None, "one page is read at a time");
                 }
                 Output::Publish(request) => self.waiting.push_back(*request),
                 Output::Close(id) => {
@@ -505,13 +551,16 @@ impl World {
 
     /// At the end every peer reads all there is, and nobody is ahead of its shard any more: then all are live.
     fn let_everybody_read(&mut self) {
-        for _ in 0..10 {
+        for _ in 0..40 {
             self.publish(&mut Story { rest: &[] });
         }
         self.sockets.values_mut().for_each(|socket| socket.room = usize::MAX);
         let mut turns = 0;
         while self.shards.iter().any(Shard::is_busy) || self.sockets.values().any(Socket::is_writable) {
-            (0..SHARDS).for_each(|shard| self.turn(shard, 0, &mut Story { rest: &[] }));
+            for shard in 0..SHARDS {
+                self.answer_of_log(shard, 0xfb);
+                self.turn(shard, 0, &mut Story { rest: &[] });
+            }
             // Arrivals have room as well.
             self.sockets.values_mut().for_each(|socket| socket.room = usize::MAX);
             turns += 1;
@@ -526,6 +575,18 @@ impl World {
     fn check(&self, shard: usize) {
         self.shards[shard].engine.assert_invariants();
     }
+}
+
+/// A page of `len` events with the one at `at`.
+fn page_of(kept: &[SharedEvent], at: Position, len: u64) -> PageRead {
+    let after = (at.0 - 1) / len * len;
+    let upto = (after + len).min(kept.len() as u64);
+    if upto < at.0 {
+        // A stream that was sent to where the log has nothing: what comes there is beyond this.
+        return PageRead::Gone { upto: at };
+    }
+    let events = kept[after as usize..upto as usize].into();
+    PageRead::Page(Page { after: Position(after), upto: Position(upto), events })
 }
 
 fn socket_of(sockets: &mut BTreeMap<(usize, u32), Socket>, shard: usize, id: ConnectionId) -> &mut Socket {

@@ -22,6 +22,7 @@ use crate::event::{Audience, Event, SequencedEvent, SharedEvent};
 use crate::frame::Frame;
 use crate::hash::HashSeed;
 use crate::id::{EventId, Incarnation, Position};
+use crate::idempotency::EventKey;
 use crate::selector::Selector;
 use crate::settings::Settings;
 use crate::time::{Instant, Now, UnixMillis};
@@ -159,6 +160,8 @@ pub(super) struct Harness {
     newest: Position,
     ephemerals: u64,
     publisher_ids: BTreeSet<Box<str>>,
+    /// The id of what was published under each key.
+    keys: HashMap<EventKey, Box<str>>,
     /// Absent if the log keeps no more than history.
     log: Option<OldLog>,
     turns: usize,
@@ -241,6 +244,7 @@ impl Harness {
             newest,
             ephemerals: 0,
             publisher_ids: BTreeSet::new(),
+            keys: HashMap::new(),
             log: None,
             turns: 0,
         }
@@ -525,17 +529,29 @@ impl Harness {
         self.shards[shard].log_answers.push_back(answer);
     }
 
+    /// As `sequence`, unless it was published under this key before.
+    fn sequence_once(&mut self, key: Option<EventKey>, event: Event) -> Box<str> {
+        let Some(key) = key.filter(|_| !event.ephemeral) else { return self.sequence(event).into() };
+        if let Some(id) = self.keys.get(&key) {
+            return id.clone();
+        }
+        let id: Box<str> = self.sequence(event).into();
+        self.keys.insert(key, id.clone());
+        id
+    }
+
     fn run_sequencer(&mut self) {
         if self.mood == SequencerMood::Hesitates {
             return;
         }
-        while let Some(PublishRequest { from, events, .. }) = self.waiting.pop_front() {
+        while let Some(PublishRequest { from, key, events }) = self.waiting.pop_front() {
             let cannot_keep = self.mood == SequencerMood::CannotKeep;
             let results = events
                 .into_iter()
-                .map(|event| match event {
+                .enumerate()
+                .map(|(index, event)| match event {
                     Ok(_) if cannot_keep => Err(crate::engine::output::Refused::not_kept()),
-                    Ok(event) => Ok(self.sequence(event).into()),
+                    Ok(event) => Ok(self.sequence_once(key.map(|key| key.event(index)), event)),
                     Err(refused) => Err(refused),
                 })
                 .collect();

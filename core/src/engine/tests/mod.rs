@@ -9,6 +9,7 @@ mod wire;
 
 mod http_requests;
 mod publishing;
+mod idempotency;
 mod subscribing;
 
 mod audiences;

@@ -60,6 +60,7 @@ impl Headers {
                 }
                 Ok(())
             }
+            b"idempotency-key" => set_once(&mut values.idempotency_key, span, "Idempotency-Key"),
             b"cookie" => {
                 values.cookies.push(span);
                 Ok(())

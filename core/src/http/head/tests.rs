@@ -240,6 +240,24 @@ fn an_empty_cursor_is_none_and_a_broken_one_is_not() {
 }
 
 #[test]
+fn an_idempotency_key_comes_once_and_as_it_was_sent() {
+    for (headers, expected) in [
+        ("", Ok(None)),
+        ("Idempotency-Key: k-1\r\n", Ok(Some(&b"k-1"[..]))),
+        ("IDEMPOTENCY-key: \"k 1\" \r\n", Ok(Some(b"\"k 1\""))),
+        ("Idempotency-Key:\r\n", Ok(Some(b""))),
+        ("Idempotency-Key: a\r\nIdempotency-Key: a\r\n", Err(HeadError::Repeated("Idempotency-Key"))),
+    ] {
+        let read = get(headers);
+        assert_eq!(
+            read.as_ref().map(Request::idempotency_key).map_err(|error| *error),
+            expected,
+            "{headers:?}"
+        );
+    }
+}
+
+#[test]
 fn a_connection_persists_unless_someone_says_close() {
     for (version, headers, expected) in [
         ("1.1", "", true),

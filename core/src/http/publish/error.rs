@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::http::{Excerpt, QueryError, Status};
 use crate::id::ID_BYTES_MAX;
-use crate::limits::NDJSON_EVENTS_MAX;
+use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, NDJSON_EVENTS_MAX};
 
 /// A field of an event, by its name in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +79,8 @@ pub enum PublishError {
     UnknownParameter(Excerpt),
     /// The query is malformed.
     Query(QueryError),
+    /// `Idempotency-Key` is not one key within its bounds.
+    IdempotencyKey,
     /// A field that came twice.
     Repeated(Field),
     /// A value of another type.
@@ -158,6 +160,7 @@ impl PublishError {
             | Self::UnknownField(_)
             | Self::UnknownParameter(_)
             | Self::Query(_)
+            | Self::IdempotencyKey
             | Self::Repeated(_)
             | Self::WrongType { .. }
             | Self::NoAudience
@@ -184,6 +187,7 @@ impl PublishError {
             Self::UnknownField(_) => "unknown_field",
             Self::UnknownParameter(_) => "unknown_parameter",
             Self::Query(error) => error.code(),
+            Self::IdempotencyKey => "invalid_idempotency_key",
             Self::Repeated(_) => "repeated_field",
             Self::NoAudience | Self::TwoAudiences => "invalid_audience",
             Self::WrongType { .. }
@@ -226,6 +230,11 @@ impl fmt::Display for PublishError {
                  `ttl`, `private` and `ephemeral`"
             ),
             Self::Query(error) => error.fmt(f),
+            Self::IdempotencyKey => write!(
+                f,
+                "`Idempotency-Key` is not 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters, or such a string in \
+                 quotes"
+            ),
             Self::Repeated(field) => write!(f, "`{}` came more than once", field.as_str()),
             Self::WrongType { field, expected } => write!(f, "`{}` is not {expected}", field.as_str()),
             Self::NoAudience => f.write_str("one of `topics`, `users` and `all` is needed"),

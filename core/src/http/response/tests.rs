@@ -68,7 +68,7 @@ fn challenges_and_methods_are_named() {
 fn a_preflight_is_answered_for_listed_and_unlisted_origins() {
     let settings = CorsSettings { origins: vec!["https://shop.example".into()] };
     let told = "Allow: GET, HEAD, OPTIONS\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n\
-         Access-Control-Allow-Headers: Authorization, Cache-Control, Last-Event-ID, Content-Type\r\n\
+         Access-Control-Allow-Headers: Authorization, Cache-Control, Last-Event-ID, Content-Type, Idempotency-Key\r\n\
          Access-Control-Max-Age: 7200\r\nVary: Origin\r\n";
     for (origin, allowed) in [("https://shop.example", true), ("https://other.example", false)] {
         let cors = Cors::of(&settings, Some(origin));

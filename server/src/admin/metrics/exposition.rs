@@ -12,9 +12,11 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, MetricE
 use prometheus_client::registry::Registry;
 
 use super::metric::{Metric, Number, Source};
-use super::scrape::Scrape;
+use super::scrape::{FileLogScrape, Scrape};
 use super::table::METRICS;
 use crate::admin::AdminState;
+use crate::log::file::LogState;
+use crate::log::timed::{APPEND_BOUNDS_MICROS, AppendTimesSnapshot};
 
 /// All metrics of `state`, as they are now.
 ///
@@ -54,12 +56,41 @@ fn encode_metric(encoder: &mut DescriptorEncoder<'_>, metric: &Metric, scrape: &
             Some(Number::Real(value)) => encoder.encode_gauge(&value),
             None => Ok(()),
         },
+        Source::LogTotal(read) => of_log(scrape, |log| encode_counter(&mut encoder, &read(log))),
+        Source::LogTotalByKind(read) => of_log(scrape, |log| {
+            read(log).into_iter().try_for_each(|(kind, value)| {
+                encode_counter(&mut encoder.encode_family(&[("kind", kind)])?, &value)
+            })
+        }),
+        Source::LogGauge(read) => of_log(scrape, |log| encoder.encode_gauge(&read(log))),
+        Source::LogState(read) => of_log(scrape, |log| encode_state(&mut encoder, read(log))),
+        Source::LogDurations(read) => of_log(scrape, |log| encode_times(&mut encoder, read(log))),
         Source::Version(read) => encoder.encode_info(&[("version", read(scrape))]),
     }
 }
 
 fn encode_counter(encoder: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {
     encoder.encode_counter::<NoLabelSet, _, f64>(value, None)
+}
+
+/// A memory log has nothing to show.
+fn of_log(scrape: &Scrape, encode: impl FnOnce(&FileLogScrape) -> fmt::Result) -> fmt::Result {
+    scrape.log.as_ref().map_or(Ok(()), encode)
+}
+
+/// A series for each state, so that an alert needs to know no numbers.
+fn encode_state(encoder: &mut MetricEncoder<'_>, state: LogState) -> fmt::Result {
+    [(LogState::Ok, "ok"), (LogState::Full, "full"), (LogState::Failed, "failed")].into_iter().try_for_each(
+        |(other, name)| encoder.encode_family(&[("state", name)])?.encode_gauge(&u64::from(state == other)),
+    )
+}
+
+fn encode_times(encoder: &mut MetricEncoder<'_>, times: &AppendTimesSnapshot) -> fmt::Result {
+    let upper_bounds =
+        APPEND_BOUNDS_MICROS.into_iter().map(|micros| micros as f64 / 1e6).chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = upper_bounds.zip(times.buckets).collect();
+    let count = times.buckets.iter().sum();
+    encoder.encode_histogram::<NoLabelSet>(times.sum_micros as f64 / 1e6, count, &buckets, None)
 }
 
 /// All reasons, also those that have not occurred: an alert on the first one needs the 0 before it.

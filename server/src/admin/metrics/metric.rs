@@ -8,8 +8,13 @@ use corecast_core::counters::{Counters, DurationHistogram};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::scrape::Scrape;
+use super::scrape::{FileLogScrape, Scrape};
+use crate::log::file::LogState;
+use crate::log::timed::AppendTimesSnapshot;
 use crate::shard::stats::Snapshot;
+
+/// Kinds of failures of a file log that are told apart.
+pub(super) const FAILURE_KINDS: usize = 5;
 
 /// One row of the table.
 pub(super) struct Metric {
@@ -34,6 +39,16 @@ pub(super) enum Source {
     Counter(fn(&Scrape) -> Option<f64>),
     /// A state of the process; `None` where it cannot be read.
     Gauge(fn(&Scrape) -> Option<Number>),
+    /// A counter of the file log; there is none for a memory log, nor any of the next four.
+    LogTotal(fn(&FileLogScrape) -> u64),
+    /// A counter of the file log for each kind of its failures.
+    LogTotalByKind(fn(&FileLogScrape) -> [(&'static str, u64); FAILURE_KINDS]),
+    /// A state of the file log.
+    LogGauge(fn(&FileLogScrape) -> u64),
+    /// Which of the states of a file log it is in: 1 for that one, 0 for the others.
+    LogState(fn(&FileLogScrape) -> LogState),
+    /// How long appends took.
+    LogDurations(fn(&FileLogScrape) -> &AppendTimesSnapshot),
     /// What this binary is.
     Version(fn(&Scrape) -> &str),
 }
@@ -60,9 +75,15 @@ impl From<usize> for Number {
 impl Metric {
     pub(super) fn metric_type(&self) -> MetricType {
         match self.source {
-            Source::Total(_) | Source::TotalByReason(_) | Source::Counter(_) => MetricType::Counter,
-            Source::DurationsByReason(_) => MetricType::Histogram,
-            Source::OfShard(_) | Source::Gauge(_) => MetricType::Gauge,
+            Source::Total(_)
+            | Source::TotalByReason(_)
+            | Source::Counter(_)
+            | Source::LogTotal(_)
+            | Source::LogTotalByKind(_) => MetricType::Counter,
+            Source::DurationsByReason(_) | Source::LogDurations(_) => MetricType::Histogram,
+            Source::OfShard(_) | Source::Gauge(_) | Source::LogGauge(_) | Source::LogState(_) => {
+                MetricType::Gauge
+            }
             Source::Version(_) => MetricType::Info,
         }
     }

@@ -5,7 +5,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::process::Process;
-use crate::admin::AdminState;
+use crate::admin::{AdminState, FileLogView};
+use crate::log::file::LogSnapshot;
+use crate::log::reader::ReaderSnapshot;
+use crate::log::timed::AppendTimesSnapshot;
 use crate::shard::stats::{Snapshot, Stats};
 
 /// The hub at one moment.
@@ -16,9 +19,25 @@ pub(super) struct Scrape {
     pub(super) streams: u32,
     pub(super) connections_max: u32,
     pub(super) sequencer_queue: usize,
+    /// Absent for a memory log.
+    pub(super) log: Option<FileLogScrape>,
     pub(super) version: &'static str,
     pub(super) started: SystemTime,
     pub(super) process: Process,
+}
+
+/// A file log at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FileLogScrape {
+    pub(super) log: LogSnapshot,
+    pub(super) times: AppendTimesSnapshot,
+    pub(super) reader: ReaderSnapshot,
+}
+
+impl FileLogScrape {
+    fn of(view: &FileLogView) -> Self {
+        Self { log: view.log.snapshot(), times: view.times.snapshot(), reader: view.reader.snapshot() }
+    }
 }
 
 impl Scrape {
@@ -28,6 +47,7 @@ impl Scrape {
             streams: state.census.streams(),
             connections_max: state.limits.connections,
             sequencer_queue: state.sequencer.len(),
+            log: state.log.as_ref().map(FileLogScrape::of),
             version: state.version,
             started: state.started,
             process: Process::read(),

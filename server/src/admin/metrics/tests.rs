@@ -9,7 +9,9 @@ use corecast_ring::RingCounters;
 
 use super::exposition::encode_scrape;
 use super::process::{Memory, Process};
-use super::scrape::Scrape;
+use super::scrape::{FileLogScrape, Scrape};
+use crate::log::file::LogState;
+use crate::log::timed::APPEND_BOUNDS_MICROS;
 use crate::shard::stats::Snapshot;
 
 const PAGE: &str = include_str!("../../../../docs/metrics.md");
@@ -62,12 +64,30 @@ fn numbered_shard() -> Snapshot {
     Snapshot { counters, ring, turns: next(), ..Snapshot::default() }
 }
 
+/// The numbers go on where those of a shard end.
+fn numbered_log() -> FileLogScrape {
+    let mut numbers = numbered_shard().turns + 1..;
+    let mut next = || numbers.next().unwrap();
+    let mut log = FileLogScrape::default();
+    for counter in [&mut log.log.appends, &mut log.log.syncs, &mut log.log.bytes_written] {
+        *counter = next();
+    }
+    let reader = &mut log.reader;
+    for counter in
+        [&mut reader.seeks, &mut reader.reads, &mut reader.bytes, &mut reader.hits, &mut reader.damaged]
+    {
+        *counter = next();
+    }
+    log
+}
+
 fn scrape(shards: Vec<Snapshot>) -> Scrape {
     Scrape {
         shards,
         streams: 7,
         connections_max: 10_000,
         sequencer_queue: 3,
+        log: Some(numbered_log()),
         version: "1.2.3",
         started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_500),
         process: Process {
@@ -161,7 +181,7 @@ fn every_counter_is_shown_once() {
         .map(|(_, value)| value.parse().unwrap())
         .collect();
     shown.sort_unstable();
-    let counters = numbered_shard().turns;
+    let counters = numbered_log().reader.damaged;
     assert_eq!(shown, (1..=counters).collect::<Vec<_>>());
 }
 
@@ -232,6 +252,48 @@ fn a_reason_that_never_occurred_costs_no_histogram() {
 }
 
 #[test]
+fn a_file_log_is_shown_with_its_state_failures_and_times() {
+    let mut scrape = scrape(Vec::new());
+    let log = scrape.log.as_mut().unwrap();
+    log.log.state = LogState::Full;
+    log.log.last_sync.0 = 1_700_000_000_250;
+    (log.log.failures_no_space, log.reader.failures) = (4, 2);
+    (log.log.segments, log.log.bytes, log.log.ids) = (3, 5000, 17);
+    (log.log.oldest.0, log.log.newest.0) = (11, 90);
+    (log.times.buckets[0], log.times.buckets[APPEND_BOUNDS_MICROS.len()], log.times.sum_micros) =
+        (2, 1, 2_000_100);
+    check(
+        scrape,
+        &[
+            ("corecast_log_state{state=\"ok\"}", "0"),
+            ("corecast_log_state{state=\"full\"}", "1"),
+            ("corecast_log_state{state=\"failed\"}", "0"),
+            ("corecast_log_failures_total{kind=\"no_space\"}", "4"),
+            ("corecast_log_failures_total{kind=\"read\"}", "2"),
+            ("corecast_log_last_sync_time_seconds", "1700000000.25"),
+            ("corecast_log_segments", "3"),
+            ("corecast_log_bytes", "5000"),
+            ("corecast_log_ids", "17"),
+            ("corecast_log_oldest_position", "11"),
+            ("corecast_log_newest_position", "90"),
+            ("corecast_log_append_seconds_bucket{le=\"0.00005\"}", "2"),
+            ("corecast_log_append_seconds_bucket{le=\"1.0\"}", "2"),
+            ("corecast_log_append_seconds_bucket{le=\"+Inf\"}", "3"),
+            ("corecast_log_append_seconds_sum", "2.0001"),
+            ("corecast_log_append_seconds_count", "3"),
+        ],
+    );
+}
+
+#[test]
+fn a_memory_log_shows_nothing_of_a_file() {
+    let mut scrape = scrape(Vec::new());
+    scrape.log = None;
+    let samples = samples(&encode_scrape(scrape).unwrap());
+    assert!(!samples.keys().any(|name| name.starts_with("corecast_log_")), "{samples:?}");
+}
+
+#[test]
 fn label_values_are_escaped() {
     let mut scrape = scrape(Vec::new());
     scrape.version = "1.0\"\\\n";
@@ -297,7 +359,9 @@ fn rows_of_the_page() -> Vec<[String; 4]> {
 #[test]
 fn the_page_lists_what_is_exposed() {
     let once = DurationHistogram { buckets: [1; DURATION_BOUNDS_SECS.len() + 1], sum_ms: 1 };
-    let text = encode_scrape(scrape(vec![shard_with_durations(CloseReason::Done, once)])).unwrap();
+    let mut scrape = scrape(vec![shard_with_durations(CloseReason::Done, once)]);
+    scrape.log = Some(FileLogScrape::default());
+    let text = encode_scrape(scrape).unwrap();
     let exposed: Vec<[String; 4]> = parse(&text)
         .into_iter()
         .map(|(name, family)| {
@@ -320,6 +384,8 @@ fn the_page_explains_every_reason_and_bound() {
     let bounds = DURATION_BOUNDS_SECS.map(|bound| bound.to_string()).join(", ");
     let text = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains(&format!("bounds are {bounds} seconds")), "the bounds are {bounds}");
+    let bounds = APPEND_BOUNDS_MICROS.map(|micros| (micros as f64 / 1000.0).to_string()).join(", ");
+    assert!(text.contains(&format!("bounds are {bounds} milliseconds")), "the bounds are {bounds}");
 }
 
 #[test]

@@ -107,7 +107,7 @@ pub struct FileLog<D: Disk> {
 
 impl<D: Disk> FileLog<D> {
     /// Opens the log on `disk`, or begins one with the incarnation `fresh` if there is none. All of it is read and
-    /// verified: about a second for each GiB.
+    /// verified: about two seconds for each GiB of small events.
     ///
     /// # Errors
     /// What stands in the way, and what would help. Nothing is changed then, but for room that was reserved.

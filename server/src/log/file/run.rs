@@ -75,6 +75,18 @@ impl Run {
         Ok(Page { after: self.after, upto: self.upto, events: events.into() })
     }
 
+    /// The part of the run before what is damaged in it; `None` if there is no event.
+    #[must_use]
+    pub fn before(&self, damage: &Damage) -> Option<Self> {
+        let upto = Position(damage.position.0.checked_sub(1)?);
+        let len = usize::try_from(damage.offset.checked_sub(self.offset)?).ok()?;
+        (upto > self.after && upto <= self.upto && len <= self.len).then(|| Self {
+            upto,
+            len,
+            ..self.clone()
+        })
+    }
+
     /// The head at the front of `bytes`, if it is the one after `position`.
     fn head(&self, bytes: &[u8], previous: u32, position: Position) -> Result<Head, Fault> {
         let head = Head::decode(bytes, self.mask)?;
