@@ -161,9 +161,11 @@ pub enum Draw {
     Seeds,
     /// How the log is kept, and how long it takes to read it.
     Log,
+    /// Which requests have a key under which they can be repeated.
+    Key,
 }
 
-const DRAWS: usize = 8;
+const DRAWS: usize = 9;
 
 /// All random streams of one run.
 #[derive(Debug)]
