@@ -11,7 +11,7 @@ use corecast_tests::sim::{Plan, Totals};
 const STEPS: u64 = 5_000;
 
 /// Runs with seeds that nobody chose, with a log in memory and with one in a folder.
-const FRESH_SEEDS: [(LogKind, u64); 2] = [(LogKind::Memory, 30), (LogKind::File, 60)];
+const FRESH_SEEDS: [(LogKind, u64); 2] = [(LogKind::Memory, 25), (LogKind::File, 45)];
 
 /// `SEED LOG REASON`, one a line.
 fn known_seeds() -> impl Iterator<Item = (u64, LogKind)> {

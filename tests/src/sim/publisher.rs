@@ -56,6 +56,7 @@ pub(super) struct Publisher {
     keyed: VecDeque<Post>,
     /// So many of the latest were not answered before the connection ended, or may not have been.
     unanswered: usize,
+    keys: u64,
     events: u64,
     is_retired: bool,
     /// Whether it has begun a request that it never finishes.
@@ -86,6 +87,7 @@ impl Publisher {
             repeatable: VecDeque::new(),
             keyed: VecDeque::new(),
             unanswered: 0,
+            keys: 0,
             events: 0,
             is_retired: false,
             is_stuck: false,
@@ -172,7 +174,8 @@ impl Publisher {
             _ => self.json(net),
         };
         if net.chance.draw(Draw::Key).u8(..3) == 0 {
-            post.key = Some(format!("k{}-{}", self.me, self.events));
+            self.keys += 1;
+            post.key = Some(format!("k{}-{}", self.me, self.keys));
             if self.keyed.len() == KEYED_MAX {
                 self.keyed.pop_front();
             }
