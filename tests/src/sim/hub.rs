@@ -152,7 +152,7 @@ impl Hub {
     /// Everything in memory is lost, and every connection with it; of the disk as much as `how` says.
     pub(super) fn crash(&mut self, how: Crash, net: &mut Network) {
         net.trace.note(format_args!("the hub is gone: {how:?}"));
-        if let Some(storage) = &mut self.storage {
+        if let Some(storage) = &self.storage {
             storage.crash(how);
         }
         self.forget_shards();
@@ -202,7 +202,7 @@ impl Hub {
     }
 
     /// The log's reader goes on with a question.
-    pub(super) fn read_log(&mut self, number: u64, net: &mut Network, oracle: &mut Oracle) {
+    pub(super) fn read_log(&mut self, number: u64, net: &mut Network, oracle: &Oracle) {
         let Some(reader) = &mut self.reader else { return };
         let Some((shard, mut answer)) = reader.go_on(number, net) else { return };
         match &mut answer {

@@ -22,15 +22,15 @@ pub(super) struct SimLog {
 }
 
 enum Kind {
-    Memory(MemoryLog),
+    Memory(Box<MemoryLog>),
     File(Box<FileLog<SimDisk>>),
 }
 
 impl SimLog {
     /// A log in memory.
     #[must_use]
-    pub(super) const fn in_memory(log: MemoryLog) -> Self {
-        Self::new(Kind::Memory(log))
+    pub(super) fn in_memory(log: MemoryLog) -> Self {
+        Self::new(Kind::Memory(Box::new(log)))
     }
 
     /// A log on a disk.
@@ -80,9 +80,9 @@ impl SimLog {
         }
     }
 
-    const fn log(&self) -> &dyn Log {
+    fn log(&self) -> &dyn Log {
         match &self.kind {
-            Kind::Memory(log) => log,
+            Kind::Memory(log) => &**log,
             Kind::File(log) => &**log,
         }
     }

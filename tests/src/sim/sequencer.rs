@@ -109,10 +109,10 @@ impl Sequencer {
     pub(super) fn write(&mut self, now: UnixMillis) -> Vec<Outcome> {
         let count = self.requests.len().min(BATCH_REQUESTS_MAX);
         let requests: Vec<_> = self.requests.drain(..count).collect();
-        let of_request = |request: &Box<PublishRequest>| {
+        let of_request = |request: &PublishRequest| -> Vec<Option<Event>> {
             request.events.iter().map(|event| event.as_ref().ok().cloned()).collect()
         };
-        let handed_in: HandedIn = requests.iter().map(of_request).collect();
+        let handed_in: HandedIn = requests.iter().map(|request| of_request(request)).collect();
         let written = self.writer.write(requests, now);
         let outcomes = match_up(handed_in, &written);
         self.written = Some(written);

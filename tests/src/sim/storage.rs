@@ -86,7 +86,7 @@ impl Storage {
     }
 
     /// The hub is gone.
-    pub(super) fn crash(&mut self, how: Crash) {
+    pub(super) fn crash(&self, how: Crash) {
         if !self.disk.has_crashed() {
             self.disk.crash(how);
         }

@@ -128,7 +128,7 @@ impl World {
             Action::Connect(wire) => self.hub.on_connect(wire, &mut self.net),
             Action::Turn(shard) => self.hub.turn(shard, &mut self.net, &mut self.oracle),
             Action::Sequence => self.hub.sequence(&mut self.net, &mut self.oracle),
-            Action::ReadLog(number) => self.hub.read_log(number, &mut self.net, &mut self.oracle),
+            Action::ReadLog(number) => self.hub.read_log(number, &mut self.net, &self.oracle),
             Action::FreeDisk => self.hub.heal_disk(),
             Action::Client(client) => self.act(client),
             Action::Read(wire) => self.read(wire),

@@ -142,7 +142,7 @@ impl LogRun {
             rng,
             events,
             disk,
-            truth: Truth::new(options.clone()),
+            truth: Truth::new(options),
             options,
             log: None,
             catalog: None,
@@ -281,7 +281,7 @@ impl LogRun {
         for attempt in 0.. {
             self.disk = self.disk.restart();
             let fresh = Incarnation(self.rng.u64(..));
-            match FileLog::open(self.disk.clone(), self.options.clone(), fresh, self.now) {
+            match FileLog::open(self.disk.clone(), self.options, fresh, self.now) {
                 Ok((log, _)) => return self.on_opened(log),
                 Err(error) => {
                     let can_fail = self.has_faults || self.disk.has_crashed();
