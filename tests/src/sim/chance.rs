@@ -60,11 +60,25 @@ pub enum Fault {
     Restart,
     /// The hub drains and starts again.
     Rollover,
+    /// The power fails while the log is being written or opened.
+    TornWrite,
+    /// The disk is full for a while.
+    FullDisk,
+    /// The disk does not keep what was written; the hub keeps nothing more until it is started again.
+    SyncFailure,
+    /// The disk takes less than it was given.
+    ShortWrite,
+    /// A sync takes long.
+    SlowDisk,
+    /// The log cannot be read.
+    ReadFailure,
+    /// The folder of the log is emptied while the hub is down.
+    Wipe,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 32] = [
         Self::ShortSend,
         Self::FullSocket,
         Self::Reset,
@@ -90,6 +104,13 @@ impl Fault {
         Self::ClockJump,
         Self::Restart,
         Self::Rollover,
+        Self::TornWrite,
+        Self::FullDisk,
+        Self::SyncFailure,
+        Self::ShortWrite,
+        Self::SlowDisk,
+        Self::ReadFailure,
+        Self::Wipe,
     ];
 
     /// How often it strikes where it can, before the run's own factor: what is drawn for every send is rare, what is
@@ -110,6 +131,13 @@ impl Fault {
             Self::SequencerFull => 0.02,
             Self::ClockJump => 0.1,
             Self::Restart | Self::Rollover => 0.05,
+            Self::TornWrite => 0.01,
+            Self::SyncFailure => 0.002,
+            Self::FullDisk => 0.05,
+            Self::ShortWrite => 0.2,
+            Self::SlowDisk => 0.02,
+            Self::ReadFailure => 0.1,
+            Self::Wipe => 0.1,
         }
     }
 }
@@ -131,9 +159,13 @@ pub enum Draw {
     Ask,
     /// Seeds of engines and logs.
     Seeds,
+    /// How the log is kept, and how long it takes to read it.
+    Log,
+    /// Which requests have a key under which they can be repeated.
+    Key,
 }
 
-const DRAWS: usize = 7;
+const DRAWS: usize = 9;
 
 /// All random streams of one run.
 #[derive(Debug)]

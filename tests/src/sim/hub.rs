@@ -2,27 +2,36 @@
 
 use std::time::Duration;
 
+use corecast::log::{Log, MemoryLog};
 use corecast_core::auth::{Keys, Verifier};
 use corecast_core::engine::output::{PublishRequest, ShardId};
 use corecast_core::engine::{Engine, EngineOptions};
 use corecast_core::hash::HashSeed;
-use corecast_core::id::{Incarnation, Position};
+use corecast_core::id::Incarnation;
+use corecast_core::replay::PageRead;
 use corecast_core::time::Instant;
 
 use super::chance::{Draw, Fault};
 use super::count::Count;
+use super::disk::Crash;
+use super::kept::SimLog;
 use super::network::{Action, Network, Place, WireId};
 use super::oracle::Oracle;
 use super::plant::Plant;
+use super::reader::{Answer, Reader};
 use super::retention::Retention;
 use super::scene::Scene;
-use super::sequencer::{Letter, Sequencer};
+use super::sequencer::{Letter, Outcome, Sequencer};
 use super::shard::{Post, Shard, ShardOptions};
+use super::storage::Storage;
 use super::tab::SECRET;
 use super::totals::Totals;
 
 /// How long a hub that stops waits for requests that are not complete.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the operator waits before the hub is started again.
+const START_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often it looks.
 const STOP_STEP: Duration = Duration::from_millis(10);
@@ -33,7 +42,13 @@ pub(super) struct Hub {
     plant: Plant,
     planted: bool,
     shards: Vec<Shard>,
-    sequencer: Sequencer,
+    /// While the hub is up.
+    sequencer: Option<Sequencer>,
+    /// The same, if its log can be read.
+    reader: Option<Reader>,
+    /// The disk of a hub whose log is on one. It is what a hub has when it is down.
+    storage: Option<Storage>,
+    questions: u64,
     count: Count,
     is_sequencing: bool,
     /// Until when requests are waited for, while the hub stops.
@@ -41,6 +56,8 @@ pub(super) struct Hub {
     /// Whether it starts again once it has stopped.
     rolls_over: bool,
     starts: u64,
+    /// How often the power failed while the log was being written.
+    torn_writes: u64,
     /// What engines counted that are no more.
     past: Totals,
 }
@@ -49,38 +66,57 @@ impl Hub {
     /// A hub that has just started.
     #[must_use]
     pub(super) fn new(scene: Scene, plant: Plant, net: &mut Network, oracle: &mut Oracle) -> Self {
-        let sequencer = Sequencer::new(Incarnation(0), scene.settings.history.clone(), scene.requests_max);
         let count = Count::new(&scene.settings.limits, plant);
+        let storage = scene.file.map(|options| Storage::new(options, plant, net));
         let mut hub = Self {
             scene,
             plant,
             planted: false,
             shards: Vec::new(),
-            sequencer,
+            sequencer: None,
+            reader: None,
+            storage,
+            questions: 0,
             count,
             is_sequencing: false,
             stops: None,
             rolls_over: false,
             starts: 0,
+            torn_writes: 0,
             past: Totals::default(),
         };
         hub.start(net, oracle);
         hub
     }
 
-    /// Starts with an empty log.
+    /// Starts: with an empty log, or with what its disk has.
     pub(super) fn start(&mut self, net: &mut Network, oracle: &mut Oracle) {
         self.starts += 1;
         let rng = net.chance.draw(Draw::Seeds);
-        let (incarnation, hash_seed) = (Incarnation(rng.u64(..)), HashSeed::new(rng.u128(..)));
+        let (fresh, hash_seed) = (Incarnation(rng.u64(..)), HashSeed::new(rng.u128(..)));
         let random_seeds: Vec<u64> = (0..self.scene.shards).map(|_| rng.u64(..)).collect();
-        oracle.on_start(incarnation.0);
-        net.trace.note(format_args!("the hub starts with log {:016x}", incarnation.0));
+        let history = self.scene.settings.history.clone();
+        let log = match &mut self.storage {
+            None => {
+                oracle.on_start(fresh.0);
+                SimLog::in_memory(MemoryLog::new(fresh, history.clone()))
+            }
+            Some(storage) => match storage.open(fresh, net, oracle) {
+                Some(log) => SimLog::on_disk(log),
+                None => return net.after(START_PAUSE, Action::Start),
+            },
+        };
+        let (incarnation, newest) = (log.incarnation(), log.newest());
+        net.trace.note(format_args!("the hub starts with log {:016x} behind {}", incarnation.0, newest.0));
         self.rolls_over = false;
         self.is_sequencing = false;
         self.stops = None;
-        let history = self.scene.settings.history.clone();
-        self.sequencer = Sequencer::new(incarnation, history.clone(), self.scene.requests_max);
+        self.reader = log
+            .catalog()
+            .zip(self.storage.as_ref())
+            .map(|(catalog, storage)| Reader::new(catalog, storage.disk().clone(), self.questions));
+        let replays = self.reader.is_some();
+        self.sequencer = Some(Sequencer::new(log, self.scene.requests_max));
         self.count = Count::new(&self.scene.settings.limits, self.plant);
         self.shards = (0..self.scene.shards)
             .zip(random_seeds)
@@ -92,8 +128,8 @@ impl Hub {
                     shards: self.scene.shards,
                     slots: self.scene.slots,
                     incarnation,
-                    newest: Position(0),
-                    replays: false,
+                    newest,
+                    replays,
                     hash_seed,
                     random_seed,
                     verifier: Verifier::new(keys, 64, random_seed),
@@ -105,7 +141,7 @@ impl Hub {
                     engine: Engine::new(self.scene.settings.clone(), options),
                     slots: self.scene.slots,
                     events_max: self.scene.events_max,
-                    retention: Retention::new(incarnation.0, history.clone()),
+                    retention: Retention::new(incarnation.0, newest.0, history.clone()),
                     rules: self.scene.settings.stream.clone(),
                     plant: if self.starts == 1 { self.plant } else { Plant::Nothing },
                 })
@@ -113,9 +149,12 @@ impl Hub {
             .collect();
     }
 
-    /// Everything in memory is lost, and every connection with it.
-    pub(super) fn crash(&mut self, net: &mut Network) {
-        net.trace.note(format_args!("the hub is gone"));
+    /// Everything in memory is lost, and every connection with it; of the disk as much as `how` says.
+    pub(super) fn crash(&mut self, how: Crash, net: &mut Network) {
+        net.trace.note(format_args!("the hub is gone: {how:?}"));
+        if let Some(storage) = &self.storage {
+            storage.crash(how);
+        }
         self.forget_shards();
         for id in 0..net.wires.len() {
             let is_held = !matches!(net.wires[id].place, Place::Gone);
@@ -129,6 +168,58 @@ impl Hub {
     fn forget_shards(&mut self) {
         self.past = self.totals();
         self.shards.clear();
+        self.sequencer = None;
+        self.questions = self.reader.take().map_or(self.questions, |reader| reader.next());
+    }
+
+    /// The hub has drained, and ends in good order.
+    fn close(&mut self, net: &mut Network) {
+        if let (Some(sequencer), Some(storage)) = (self.sequencer.take(), &mut self.storage) {
+            storage.close(sequencer.into_log());
+        }
+        self.forget_shards();
+        net.after(Duration::from_millis(50), Action::Start);
+    }
+
+    /// Whether nothing more is kept until the hub is started again.
+    #[must_use]
+    pub(super) fn has_failed(&self) -> bool {
+        self.sequencer.as_ref().is_some_and(|sequencer| sequencer.log().has_failed())
+    }
+
+    /// The disk is full, up to a few bytes, for a while.
+    pub(super) fn fill_disk(&self, net: &mut Network) {
+        if let Some(storage) = &self.storage {
+            storage.fill(net);
+        }
+    }
+
+    /// The disk has room, and will not fail by itself.
+    pub(super) fn heal_disk(&self) {
+        if let Some(storage) = &self.storage {
+            storage.heal();
+        }
+    }
+
+    /// The log's reader goes on with a question.
+    pub(super) fn read_log(&mut self, number: u64, net: &mut Network, oracle: &Oracle) {
+        let Some(reader) = &mut self.reader else { return };
+        let Some((shard, mut answer)) = reader.go_on(number, net) else { return };
+        match &mut answer {
+            Answer::Sought(_, last_event_id, sought) => {
+                oracle.check_sought(last_event_id, *sought, net.unix_max);
+            }
+            Answer::Page(PageRead::Page(page)) if self.plant == Plant::SkipSeam && !self.planted => {
+                if let Some((last, rest)) = page.events.split_last()
+                    && oracle.is_awaited(last)
+                {
+                    page.events = rest.into();
+                    self.planted = true;
+                }
+            }
+            Answer::Page(_) => {}
+        }
+        self.shards[shard].on_log_answer(answer, net);
     }
 
     /// What all its engines have counted.
@@ -139,6 +230,12 @@ impl Hub {
             totals.add_engine(shard.engine.counters());
         }
         totals
+    }
+
+    /// How often the power failed while the log was being written.
+    #[must_use]
+    pub(super) const fn torn_writes(&self) -> u64 {
+        self.torn_writes
     }
 
     /// Whether it runs.
@@ -217,6 +314,10 @@ impl Hub {
         for post in posts {
             match post {
                 Post::Publish(from, request) => self.publish(from, request, net),
+                Post::Ask(from, question) => {
+                    let reader = self.reader.as_mut().expect("an engine asks a log that can be read");
+                    reader.ask(from, question, net);
+                }
                 Post::Move { shard, id, to, wire, parcel } => {
                     let refused = net.chance.strikes(Fault::RefusedMove) || !self.shards[to].try_promise();
                     if refused {
@@ -235,8 +336,7 @@ impl Hub {
         self.check_count(net.now, oracle);
         if self.rolls_over && self.is_drained() {
             self.rolls_over = false;
-            self.forget_shards();
-            net.after(Duration::from_millis(50), Action::Start);
+            self.close(net);
         }
     }
 
@@ -252,56 +352,98 @@ impl Hub {
 
     fn publish(&mut self, from: usize, request: Box<PublishRequest>, net: &mut Network) {
         let is_full = net.chance.strikes(Fault::SequencerFull);
-        match if is_full { Err(request) } else { self.sequencer.try_send(request) } {
+        let Some(sequencer) = &mut self.sequencer else { return };
+        match if is_full { Err(request) } else { sequencer.try_send(request) } {
             Ok(()) => self.sequence_soon(net),
             Err(request) => self.shards[from].on_publish_refused(request, net),
         }
     }
 
     fn sequence_soon(&mut self, net: &mut Network) {
-        if !self.is_sequencing && self.sequencer.has_work() {
-            self.is_sequencing = true;
+        if !self.is_sequencing && self.sequencer.as_ref().is_some_and(Sequencer::has_work) {
             let delay = if net.chance.strikes(Fault::SequencerPause) {
                 net.chance.length(Fault::SequencerPause, Duration::from_millis(20), Duration::from_secs(2))
             } else {
                 net.latency()
             };
-            net.after(delay, Action::Sequence);
+            self.sequence_after(delay, net);
         }
     }
 
-    /// The sequencer looks at its queue.
+    fn sequence_after(&mut self, delay: Duration, net: &mut Network) {
+        self.is_sequencing = true;
+        net.after(delay, Action::Sequence);
+    }
+
+    /// The sequencer looks at its queue, or has written a batch.
     pub(super) fn sequence(&mut self, net: &mut Network, oracle: &mut Oracle) {
         self.is_sequencing = false;
-        if self.shards.is_empty() {
-            return;
-        }
+        let shards = self.shards.len();
+        let Some(sequencer) = &mut self.sequencer else { return };
+        sequencer.finish(shards);
         self.hand_out(net);
-        if self.sequencer.next_letter().is_some() {
+        let is_waiting = |sequencer: &Sequencer| sequencer.next_letter().is_some();
+        if self.sequencer.as_ref().is_some_and(is_waiting) {
             return;
         }
-        let fails = net.chance.strikes(Fault::LogFailure);
-        let batch = self.sequencer.work(net.unix, self.shards.len(), fails);
-        for (event, shared) in &batch.placed {
-            net.trace.note(format_args!("the log keeps {}", shared.id));
-            if self.plant == Plant::AcknowledgeUnkept && !self.planted {
-                self.planted = true;
-                continue;
-            }
-            oracle.on_placed(event, shared);
+        let taken = self.write(net, oracle);
+        let Some(sequencer) = &mut self.sequencer else { return };
+        if taken > Duration::ZERO && sequencer.has_written() {
+            return self.sequence_after(taken, net);
         }
+        sequencer.finish(shards);
         self.hand_out(net);
         self.sequence_soon(net);
     }
 
+    /// Has the log keep what waits; how long that takes. The power may fail meanwhile.
+    fn write(&mut self, net: &mut Network, oracle: &mut Oracle) -> Duration {
+        let Some(sequencer) = &mut self.sequencer else { return Duration::ZERO };
+        match &self.storage {
+            Some(storage) => storage.before_write(net),
+            None if net.chance.strikes(Fault::LogFailure) => sequencer.log().fail_once(),
+            None => {}
+        }
+        let outcomes = sequencer.write(net.unix);
+        let is_refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
+        if self.plant == Plant::ShowBeforeSync && is_refused {
+            let events = sequencer.log().take_last();
+            sequencer.show(events, self.shards.len());
+        }
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Placed(event, shared) => {
+                    net.trace.note(format_args!("the log keeps {}", shared.id));
+                    if self.plant == Plant::AcknowledgeUnkept && !self.planted {
+                        self.planted = true;
+                        continue;
+                    }
+                    oracle.on_placed(&event, &shared, net.unix_max);
+                }
+                Outcome::Repeated(event, id) => oracle.on_repeated(&event, &id),
+                Outcome::Refused(event) => oracle.on_refused(event),
+            }
+        }
+        let Some(storage) = &self.storage else { return Duration::ZERO };
+        oracle.on_log_start(storage.start());
+        if storage.has_crashed() {
+            self.torn_writes += 1;
+            self.crash(Crash::Power, net);
+            net.after(START_PAUSE, Action::Start);
+            return Duration::ZERO;
+        }
+        storage.after_write()
+    }
+
     fn hand_out(&mut self, net: &mut Network) {
-        while let Some(letter) = self.sequencer.next_letter() {
+        let Some(sequencer) = &mut self.sequencer else { return };
+        while let Some(letter) = sequencer.next_letter() {
             if let Letter::Event(shard, _) = letter
                 && !self.shards[*shard].has_room()
             {
                 return;
             }
-            match self.sequencer.take_letter() {
+            match sequencer.take_letter() {
                 Some(Letter::Event(shard, event)) => self.shards[shard].on_event(event, net),
                 Some(Letter::Answer(answer)) => {
                     let shard = usize::from(answer.to.shard.0);

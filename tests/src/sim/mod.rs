@@ -1,15 +1,18 @@
-//! The deterministic simulator: real engines, and a model of everything around them, under one clock and one seed.
+//! The deterministic simulator: real engines, the real writer and the real log, and a model of everything around
+//! them, under one clock and one seed.
 //!
 //! ```text
-//!  clients (tab, publisher, prober) ◀─ bytes ─▶ network ◀─ sockets ─▶ shard (host of an engine) ◀─▶ hub (sequencer, log)
+//!  clients (tab, publisher, prober) ◀─ bytes ─▶ network ◀─ sockets ─▶ shard (host of an engine) ◀─▶ hub (sequencer, log, disk)
 //!         └──────────── what was asked, what was shown ───────▶ oracle ◀──── what was kept, opened, closed ────┘
 //! ```
 //!
 //! A run has a seed; from it come the scene (settings and cast), a random subset of faults, and every delay. The same
 //! seed gives the same run, byte for byte.
-//! Not here: threads, files, and real sockets (the tests of the binary have these).
+//! Not here: threads, real files and real sockets (the tests of the binary have these).
 
 pub mod chance;
+pub mod disk;
+pub mod log_alone;
 pub mod plant;
 pub mod scene;
 
@@ -18,7 +21,10 @@ mod trace;
 
 mod count;
 mod retention;
+mod kept;
 mod sequencer;
+mod reader;
+mod storage;
 mod shard;
 
 mod hub;
@@ -45,7 +51,7 @@ pub use self::world::Seen;
 
 use self::chance::{Chance, Fault};
 use self::plant::Plant;
-use self::scene::Scene;
+use self::scene::{LogKind, Scene};
 use self::trace::Trace;
 use self::world::World;
 
@@ -56,6 +62,8 @@ pub struct Plan {
     pub seed: u64,
     /// Steps with faults; the healed rest comes on top.
     pub steps: u64,
+    /// Which log the hub has.
+    pub log: LogKind,
     /// What is wrong with the host on purpose.
     pub plant: Plant,
     /// In place of the seed's own scene.
@@ -67,8 +75,8 @@ pub struct Plan {
 impl Plan {
     /// The run of a seed.
     #[must_use]
-    pub const fn new(seed: u64, steps: u64) -> Self {
-        Self { seed, steps, plant: Plant::Nothing, scene: None, rates: Vec::new() }
+    pub const fn new(seed: u64, steps: u64, log: LogKind) -> Self {
+        Self { seed, steps, log, plant: Plant::Nothing, scene: None, rates: Vec::new() }
     }
 
     /// Runs it.
@@ -82,8 +90,10 @@ impl Plan {
             chance.set_rate(fault, rate);
         }
         let (plan, traced) = (self.clone(), trace.clone());
-        let run =
-            AssertUnwindSafe(move || World::new(chance, plan.scene, plan.plant, traced).run(plan.steps));
+        let run = AssertUnwindSafe(move || {
+            let scene = plan.scene.unwrap_or_else(|| Scene::draw(&mut chance, plan.log));
+            World::new(chance, scene, plan.plant, traced).run(plan.steps)
+        });
         match catch_unwind(run) {
             Ok(seen) => Ok(Report { steps: trace.steps(), hash: trace.hash(), seen }),
             Err(panic) => {
@@ -92,6 +102,7 @@ impl Plan {
                 Err(Failure {
                     seed: self.seed,
                     steps: self.steps,
+                    log: self.log,
                     at: trace.steps(),
                     what: text.unwrap_or_else(|| "a panic without a message".to_owned()),
                     tail: trace.tail(),
@@ -119,6 +130,8 @@ pub struct Failure {
     pub seed: u64,
     /// The steps of its plan.
     pub steps: u64,
+    /// The log of its plan.
+    pub log: LogKind,
     /// The step in which it was noticed.
     pub at: u64,
     /// What was wrong.
@@ -133,6 +146,10 @@ impl fmt::Display for Failure {
             writeln!(f, "{line}")?;
         }
         writeln!(f, "seed {} step {}: {}", self.seed, self.at, self.what)?;
-        write!(f, "see it again: scripts/simulate --seed {} --steps {}", self.seed, self.steps)
+        write!(
+            f,
+            "see it again: scripts/simulate --log {} --seed {} --steps {}",
+            self.log, self.seed, self.steps
+        )
     }
 }

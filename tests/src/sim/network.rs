@@ -27,8 +27,12 @@ pub(super) enum Action {
     Connect(WireId),
     /// A shard's loop turns.
     Turn(usize),
-    /// The sequencer looks at its queue.
+    /// The sequencer looks at its queue, or has written a batch.
     Sequence,
+    /// The log's reader goes on with the question of this number.
+    ReadLog(u64),
+    /// The disk has room again.
+    FreeDisk,
     /// A client acts by itself.
     Client(ClientId),
     /// A client reads.

@@ -28,4 +28,12 @@ pub enum Plant {
     ForgetWritable,
     /// The count of streams never says that it is full.
     UncountedStreams,
+    /// The disk says that it keeps what it will keep only with the next sync.
+    AcknowledgeBeforeSync,
+    /// What the log fails to keep is shown.
+    ShowBeforeSync,
+    /// The last event that was kept is not there after a crash.
+    ForgetLastEvent,
+    /// A page of the log lacks its last event.
+    SkipSeam,
 }

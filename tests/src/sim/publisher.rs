@@ -1,5 +1,5 @@
 //! A publisher on a kept connection: JSON, NDJSON and text, several requests one behind the other, and the same id
-//! again when an answer did not come.
+//! or the same key again when an answer did not come.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -18,8 +18,25 @@ use super::tab::{SECRET, upload_in_pieces};
 /// Topics that events are published under.
 const TOPICS: [&str; 6] = ["news", "rooms/1", "rooms/2", "rooms/3", "users/7/mail", "other"];
 
+/// Of a request with an event on each line.
+const NDJSON: &str = "application/x-ndjson";
+
 /// Requests that wait for their answer at once.
 const PIPELINED_MAX: usize = 4;
+
+/// Requests with a key that are remembered, to be repeated.
+const KEYED_MAX: usize = 20;
+
+/// What is posted, whatever the token.
+#[derive(Clone, Debug)]
+struct Post {
+    target: String,
+    media: &'static str,
+    body: String,
+    specs: Vec<Option<Spec>>,
+    /// Under which it may be posted again.
+    key: Option<String>,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -35,6 +52,11 @@ pub(super) struct Publisher {
     conversation: Conversation,
     /// What may be published again: events with an id of their own.
     repeatable: VecDeque<(Value, Spec)>,
+    /// The same of whole requests: those with a key, latest last.
+    keyed: VecDeque<Post>,
+    /// So many of the latest were not answered before the connection ended, or may not have been.
+    unanswered: usize,
+    keys: u64,
     events: u64,
     is_retired: bool,
     /// Whether it has begun a request that it never finishes.
@@ -63,6 +85,9 @@ impl Publisher {
             wire: None,
             conversation: Conversation::default(),
             repeatable: VecDeque::new(),
+            keyed: VecDeque::new(),
+            unanswered: 0,
+            keys: 0,
             events: 0,
             is_retired: false,
             is_stuck: false,
@@ -123,20 +148,54 @@ impl Publisher {
     }
 
     fn request(&mut self, net: &mut Network) -> Vec<u8> {
-        match net.chance.draw(Draw::Publish).u8(..8) {
+        let post = self.repeated(net).unwrap_or_else(|| self.fresh(net));
+        let lines = post.media == NDJSON;
+        self.conversation.ask(Asked::Publish { specs: post.specs.clone(), lines });
+        self.encode(&post, net)
+    }
+
+    /// A request that is posted again under its key, since nobody has answered it or for no reason at all.
+    fn repeated(&mut self, net: &mut Network) -> Option<Post> {
+        if let Some(left) = self.unanswered.checked_sub(1) {
+            self.unanswered = left;
+            return self.keyed.iter().rev().nth(left).cloned();
+        }
+        if self.keyed.is_empty() || !net.chance.strikes(Fault::Repeat) {
+            return None;
+        }
+        let at = net.chance.of(Fault::Repeat).usize(..self.keyed.len());
+        self.keyed.get(at).cloned()
+    }
+
+    fn fresh(&mut self, net: &mut Network) -> Post {
+        let mut post = match net.chance.draw(Draw::Publish).u8(..8) {
             0 | 1 => self.lines(net),
             2 => self.text(net),
             _ => self.json(net),
+        };
+        if net.chance.draw(Draw::Key).u8(..3) == 0 {
+            self.keys += 1;
+            post.key = Some(format!("k{}-{}", self.me, self.keys));
+            if self.keyed.len() == KEYED_MAX {
+                self.keyed.pop_front();
+            }
+            self.keyed.push_back(post.clone());
+        }
+        post
+    }
+
+    fn json(&mut self, net: &mut Network) -> Post {
+        let (event, spec) = self.event(net);
+        Post {
+            target: "/publish".to_owned(),
+            media: "application/json",
+            body: event.to_string(),
+            specs: vec![Some(spec)],
+            key: None,
         }
     }
 
-    fn json(&mut self, net: &mut Network) -> Vec<u8> {
-        let (event, spec) = self.event(net);
-        self.conversation.ask(Asked::Publish { specs: vec![Some(spec)], lines: false });
-        self.post("/publish", "application/json", event.to_string().as_bytes(), net)
-    }
-
-    fn lines(&mut self, net: &mut Network) -> Vec<u8> {
+    fn lines(&mut self, net: &mut Network) -> Post {
         let count = net.chance.draw(Draw::Publish).usize(1..20);
         let mut body = String::new();
         let mut specs = Vec::new();
@@ -152,19 +211,18 @@ impl Publisher {
             body.push_str(&event.to_string());
             body.push('\n');
         }
-        self.conversation.ask(Asked::Publish { specs, lines: true });
-        self.post("/publish", "application/x-ndjson", body.as_bytes(), net)
+        Post { target: "/publish".to_owned(), media: NDJSON, body, specs, key: None }
     }
 
-    fn text(&mut self, net: &mut Network) -> Vec<u8> {
-        let data = self.data(net);
+    fn text(&mut self, net: &mut Network) -> Post {
+        let body = self.data(net);
         let topic = TOPICS[net.chance.draw(Draw::Publish).usize(..TOPICS.len())];
-        let spec = Spec { data: data.replace('\r', "\n"), id: None };
-        self.conversation.ask(Asked::Publish { specs: vec![Some(spec)], lines: false });
-        self.post(&format!("/publish?topic={topic}"), "text/plain", data.as_bytes(), net)
+        let spec = Spec { data: body.replace('\r', "\n"), id: None };
+        let target = format!("/publish?topic={topic}");
+        Post { target, media: "text/plain", body, specs: vec![Some(spec)], key: None }
     }
 
-    fn post(&mut self, target: &str, media: &str, body: &[u8], net: &mut Network) -> Vec<u8> {
+    fn encode(&mut self, post: &Post, net: &mut Network) -> Vec<u8> {
         let (chunked, expects) = {
             let rng = net.chance.draw(Draw::Publish);
             (rng.u8(..6) == 0, rng.u8(..10) == 0)
@@ -177,8 +235,10 @@ impl Publisher {
             mint(SECRET, Some("publisher"), &[], &grants, ttl, unix).expect("a token can be made")
         });
         let expect = if expects { "Expect: 100-continue\r\n" } else { "" };
+        let key = post.key.as_ref().map_or_else(String::new, |key| format!("Idempotency-Key: {key}\r\n"));
+        let (target, media, body) = (&post.target, post.media, post.body.as_bytes());
         let head = format!(
-            "POST {target} HTTP/1.1\r\nHost: hub\r\nContent-Type: {media}\r\nAuthorization: Bearer {token}\r\n{expect}"
+            "POST {target} HTTP/1.1\r\nHost: hub\r\nContent-Type: {media}\r\nAuthorization: Bearer {token}\r\n{expect}{key}"
         );
         let mut request = head.into_bytes();
         if chunked {
@@ -305,6 +365,7 @@ impl Publisher {
 
     /// Its connection has ended.
     pub(super) fn on_end(&mut self, wire: WireId, net: &mut Network) {
+        self.unanswered = self.conversation.outstanding().min(self.keyed.len());
         net.abandon(wire);
         self.wire = None;
     }

@@ -6,11 +6,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use corecast_core::event::SharedEvent;
+use corecast_core::frame::Framing;
 use corecast_core::limits::RESUME_AHEAD_MAX;
 use corecast_core::settings::HistorySettings;
 use corecast_core::time::UnixMillis;
-
-use super::sequencer::bytes_of;
 
 /// See the module.
 #[derive(Debug)]
@@ -51,17 +50,17 @@ pub(super) struct Resumption {
 }
 
 impl Retention {
-    /// Of an empty log.
+    /// Of a shard that begins behind this position of a log.
     #[must_use]
-    pub(super) const fn new(incarnation: u64, settings: HistorySettings) -> Self {
+    pub(super) const fn new(incarnation: u64, newest: u64, settings: HistorySettings) -> Self {
         Self {
             incarnation,
             settings,
             events: VecDeque::new(),
             bytes: 0,
             by_publisher_id: BTreeMap::new(),
-            start: 0,
-            newest: 0,
+            start: newest,
+            newest,
         }
     }
 
@@ -133,6 +132,11 @@ impl Retention {
             }
         }
     }
+}
+
+/// What an event weighs in a history.
+fn bytes_of(event: &SharedEvent) -> usize {
+    event.frame.bytes(Framing::Chunked).len()
 }
 
 /// Log and position of an id of the hub's own form, `{16 hex digits}-{decimal}[e{decimal}]`.

@@ -1,13 +1,41 @@
 //! What a run is about: the settings of its hub, and who comes to it.
 
+use std::fmt;
 use std::time::Duration;
 
+use corecast::log::file::FileLogOptions;
 use corecast_core::settings::{
     CorsSettings, HistorySettings, LimitSettings, PerUserPolicy, Settings, StreamSettings,
 };
 use fastrand::Rng;
 
 use super::chance::{Chance, Draw};
+
+/// Which log a hub has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    /// Gone with the hub.
+    Memory,
+    /// On a disk that outlives the hub.
+    File,
+}
+
+impl LogKind {
+    /// The kind of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Memory, Self::File].into_iter().find(|kind| kind.to_string() == name)
+    }
+}
+
+impl fmt::Display for LogKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::File => "file",
+        })
+    }
+}
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -36,12 +64,27 @@ pub struct Scene {
     pub data_bytes_max: usize,
     /// How long tokens are good.
     pub token_ttl: Duration,
+    /// What a file log keeps; `None` is a log in memory.
+    pub file: Option<FileLogOptions>,
 }
 
 impl Scene {
     /// The scene of a seed.
     #[must_use]
-    pub fn draw(chance: &mut Chance) -> Self {
+    pub fn draw(chance: &mut Chance, log: LogKind) -> Self {
+        let mut scene = Self::draw_in_memory(chance);
+        if log == LogKind::File {
+            let rng = chance.draw(Draw::Log);
+            scene.file = Some(file(rng));
+            // Most who come back then have more to read than the shards remember.
+            if rng.u8(..4) > 0 {
+                scene.settings.history.events = 10;
+            }
+        }
+        scene
+    }
+
+    fn draw_in_memory(chance: &mut Chance) -> Self {
         let rng = chance.draw(Draw::Scene);
         // A crowd fills turns and queues, a handful meets more of the rare paths.
         let tabs = if rng.u8(..8) == 0 { rng.usize(150..400) } else { rng.usize(2..30) };
@@ -62,7 +105,16 @@ impl Scene {
             publish_pause: Duration::from_millis([3, 40, 400, 5000][rng.usize(..4)]),
             data_bytes_max,
             token_ttl: Duration::from_secs([20, 100, 86_400, 86_400][rng.usize(..4)]),
+            file: None,
         }
+    }
+}
+
+fn file(rng: &mut Rng) -> FileLogOptions {
+    FileLogOptions {
+        bytes: [1 << 16, 1 << 19, 1 << 30, 1 << 30][rng.usize(..4)],
+        age: Duration::from_secs([20, 3600, 604_800, 604_800][rng.usize(..4)]),
+        ids: [3, 100_000, 100_000][rng.usize(..3)],
     }
 }
 

@@ -1,37 +1,32 @@
-//! A model of the sequencer with its memory log: order, ids, publishers' repeated ids, and waiting for full inboxes.
+//! The hub's own writer over a real log, and a model of what is around it: the queue, and letters to shards.
 //!
-//! It does what `corecast`'s sequencer and memory log do, one batch at a time and without a thread.
 //! Not here: when it runs, and who looks at what it hands out.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
-use corecast_core::engine::output::{PublishAnswer, PublishRequest, Refused};
-use corecast_core::event::{Event, SequencedEvent, SharedEvent};
-use corecast_core::frame::{Frame, Framing};
-use corecast_core::id::{EventId, Incarnation, Position};
-use corecast_core::settings::HistorySettings;
+use corecast::sequencer::{Writer, Written};
+use corecast_core::engine::output::{PublishAnswer, PublishRequest};
+use corecast_core::event::{Event, SharedEvent};
 use corecast_core::time::UnixMillis;
+
+use super::kept::SimLog;
 
 /// Requests kept by one append.
 const BATCH_REQUESTS_MAX: usize = 16;
 
 /// See the module.
-#[derive(Debug)]
 pub(super) struct Sequencer {
-    incarnation: Incarnation,
-    newest: Position,
-    ephemerals: u64,
-    retention: HistorySettings,
-    /// What the log keeps.
-    kept: VecDeque<SharedEvent>,
-    kept_bytes: usize,
-    by_publisher_id: BTreeMap<Box<str>, Position>,
+    writer: Writer<SimLog>,
     requests: VecDeque<Box<PublishRequest>>,
     requests_max: usize,
+    /// What has been written and nobody was told of yet.
+    written: Option<Written>,
     /// Handed out next, in this order.
     letters: VecDeque<Letter>,
 }
+
+/// What each request of a batch asked for: `None` is what was refused before.
+type HandedIn = Vec<Vec<Option<Event>>>;
 
 /// What the sequencer hands to a shard.
 #[derive(Debug)]
@@ -42,29 +37,34 @@ pub(super) enum Letter {
     Answer(PublishAnswer),
 }
 
-/// What became of one batch.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    /// Events that have their place now, each with what the publisher handed in.
-    pub(super) placed: Vec<(Event, SharedEvent)>,
+/// What became of one event.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It has its place now.
+    Placed(Event, SharedEvent),
+    /// It is answered as one that came before: this is the id of that.
+    Repeated(Event, Box<str>),
+    /// The log did not keep it.
+    Refused(Event),
 }
 
 impl Sequencer {
-    /// A sequencer with an empty log, whose queue holds `requests_max`.
+    /// A sequencer that goes on where `log` ends, and whose queue holds `requests_max`.
     #[must_use]
-    pub(super) fn new(incarnation: Incarnation, retention: HistorySettings, requests_max: usize) -> Self {
+    pub(super) fn new(log: SimLog, requests_max: usize) -> Self {
         Self {
-            incarnation,
-            newest: Position(0),
-            ephemerals: 0,
-            retention,
-            kept: VecDeque::new(),
-            kept_bytes: 0,
-            by_publisher_id: BTreeMap::new(),
+            writer: Writer::new(log),
             requests: VecDeque::new(),
             requests_max,
+            written: None,
             letters: VecDeque::new(),
         }
+    }
+
+    /// The log.
+    #[must_use]
+    pub(super) const fn log(&self) -> &SimLog {
+        self.writer.log()
     }
 
     /// Hands in a request, or gives it back if there is no room.
@@ -79,7 +79,7 @@ impl Sequencer {
     /// Whether there is anything to do.
     #[must_use]
     pub(super) fn has_work(&self) -> bool {
-        !self.requests.is_empty() || !self.letters.is_empty()
+        !self.requests.is_empty() || self.written.is_some() || !self.letters.is_empty()
     }
 
     /// Whose letter is next: the sequencer waits until that shard has room.
@@ -93,106 +93,72 @@ impl Sequencer {
         self.letters.pop_front()
     }
 
-    /// Places what waits, keeps it unless the log `fails`, and makes letters of it.
-    pub(super) fn work(&mut self, now: UnixMillis, shards: usize, fails: bool) -> Batch {
-        let mut batch = Batch::default();
-        let mut answers = Vec::new();
+    /// The log, when nothing more is to be written.
+    pub(super) fn into_log(self) -> SimLog {
+        self.writer.into_log()
+    }
+
+    /// Whether a batch has been written that nobody was told of.
+    #[must_use]
+    pub(super) const fn has_written(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// Has the log keep what waits, up to a batch, and says what became of it. Nobody else learns of it before
+    /// `finish`.
+    pub(super) fn write(&mut self, now: UnixMillis) -> Vec<Outcome> {
         let count = self.requests.len().min(BATCH_REQUESTS_MAX);
-        let mut newest = self.newest;
-        for request in self.requests.drain(..count).collect::<Vec<_>>() {
-            let PublishRequest { from, events, .. } = *request;
-            let results = events
-                .into_iter()
-                .map(|event| Ok(self.place(event?, &mut newest, now, &mut batch.placed)))
-                .collect();
-            answers.push(PublishAnswer { to: from, results });
-        }
-        if fails {
-            batch.placed.clear();
-            for answer in &mut answers {
-                for result in &mut answer.results {
-                    *result = result.clone().and(Err(Refused::not_kept()));
-                }
-            }
-        }
-        for (_, event) in &batch.placed {
-            self.keep(event);
-            self.letters.extend((0..shards).map(|shard| Letter::Event(shard, event.clone())));
-        }
-        self.trim(now);
+        let requests: Vec<_> = self.requests.drain(..count).collect();
+        let of_request = |request: &PublishRequest| -> Vec<Option<Event>> {
+            request.events.iter().map(|event| event.as_ref().ok().cloned()).collect()
+        };
+        let handed_in: HandedIn = requests.iter().map(|request| of_request(request)).collect();
+        let written = self.writer.write(requests, now);
+        let outcomes = match_up(handed_in, &written);
+        self.written = Some(written);
+        outcomes
+    }
+
+    /// Makes letters of what `write` has written.
+    pub(super) fn finish(&mut self, shards: usize) {
+        let Some(Written { events, answers, .. }) = self.written.take() else { return };
+        self.show(events, shards);
         self.letters.extend(answers.into_iter().map(Letter::Answer));
-        batch
     }
 
-    fn place(
-        &mut self,
-        event: Event,
-        newest: &mut Position,
-        now: UnixMillis,
-        placed: &mut Vec<(Event, SharedEvent)>,
-    ) -> Box<str> {
-        if let Some(id) = &event.id
-            && (self.by_publisher_id.contains_key(id)
-                || placed.iter().any(|(_, placed)| placed.publisher_id.as_ref() == Some(id)))
-        {
-            return id.clone();
-        }
-        let id = if event.ephemeral {
-            self.ephemerals += 1;
-            EventId { incarnation: self.incarnation, position: *newest, ephemeral: Some(self.ephemerals) }
-        } else {
-            *newest = newest.next();
-            EventId::kept(self.incarnation, *newest)
-        };
-        let wire_id: Box<str> = event.id.clone().unwrap_or_else(|| id.to_string().into());
-        let sequenced = SequencedEvent {
-            position: *newest,
-            id,
-            publisher_id: event.id.clone(),
-            key: None,
-            audience: event.audience.clone(),
-            private: event.private,
-            expires: event.ttl.map(|ttl| UnixMillis(now.0.saturating_add(ttl.as_millis() as u64))),
-            ephemeral: event.ephemeral,
-            sequenced: now,
-            frame: Frame::encode(&event, &wire_id),
-        };
-        placed.push((event, Arc::new(sequenced)));
-        wire_id
-    }
-
-    fn keep(&mut self, event: &SharedEvent) {
-        if event.ephemeral {
-            return;
-        }
-        self.newest = event.position;
-        self.kept_bytes += bytes_of(event);
-        if let Some(id) = &event.publisher_id {
-            self.by_publisher_id.insert(id.clone(), event.position);
-        }
-        self.kept.push_back(event.clone());
-    }
-
-    fn trim(&mut self, now: UnixMillis) {
-        let age_ms = self.retention.age.as_millis() as u64;
-        while let Some(oldest) = self.kept.front() {
-            let is_too_old = oldest.sequenced.0.saturating_add(age_ms) <= now.0;
-            let is_too_much =
-                self.kept.len() > self.retention.events || self.kept_bytes > self.retention.bytes;
-            if !is_too_old && !is_too_much {
-                return;
-            }
-            self.kept_bytes -= bytes_of(oldest);
-            if let Some(id) = &oldest.publisher_id {
-                self.by_publisher_id.remove(id);
-            }
-            self.kept.pop_front();
+    /// Makes letters of events for every shard.
+    pub(super) fn show(&mut self, events: Vec<SharedEvent>, shards: usize) {
+        for event in events {
+            self.letters.extend((0..shards).map(|shard| Letter::Event(shard, event.clone())));
         }
     }
 }
 
-/// What an event weighs in a history.
-#[must_use]
-pub(super) fn bytes_of(event: &SharedEvent) -> usize {
-    event.frame.bytes(Framing::Chunked).len()
+/// Finds out from the answers alone what became of each event: it was placed if the next event that was written has
+/// the id in its answer.
+fn match_up(handed_in: HandedIn, written: &Written) -> Vec<Outcome> {
+    assert_eq!(handed_in.len(), written.answers.len(), "one answer for each request");
+    let mut placed = written.events.iter().peekable();
+    let mut outcomes = Vec::new();
+    for (events, answer) in handed_in.into_iter().zip(&written.answers) {
+        assert_eq!(events.len(), answer.results.len(), "one result for each event of a request");
+        for (event, result) in events.into_iter().zip(&answer.results) {
+            outcomes.extend(match (event, result) {
+                (Some(event), Ok(id)) => Some(match placed.next_if(|next| wire_id(next) == **id) {
+                    Some(shared) => Outcome::Placed(event, shared.clone()),
+                    None => Outcome::Repeated(event, id.clone()),
+                }),
+                (Some(event), Err(_)) => Some(Outcome::Refused(event)),
+                (None, Ok(id)) => panic!("what was no event is answered {id}"),
+                (None, Err(_)) => None,
+            });
+        }
+    }
+    assert!(placed.next().is_none(), "an event was written that no answer names");
+    outcomes
+}
+
+/// The id on the wire.
+fn wire_id(event: &SharedEvent) -> String {
+    event.publisher_id.as_deref().map_or_else(|| event.id.to_string(), str::to_owned)
 }

@@ -26,6 +26,7 @@ impl Totals {
             ("gaps", counters.gaps),
             ("deliveries", counters.deliveries),
             ("deliveries_from_history", counters.deliveries_from_history),
+            ("pages", counters.pages),
             ("ephemeral_missed", counters.ephemeral_missed),
             ("short_sends", counters.short_sends),
             ("joined_bytes", counters.joined_bytes),

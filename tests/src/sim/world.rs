@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::chance::{Chance, Draw, Fault};
+use super::disk::Crash;
 use super::hub::Hub;
 use super::network::{Action, Network, Place, WireId};
 use super::oracle::Oracle;
@@ -67,13 +68,12 @@ pub struct Seen {
 impl World {
     /// The world of a seed.
     #[must_use]
-    pub(super) fn new(mut chance: Chance, scene: Option<Scene>, plant: Plant, trace: Trace) -> Self {
-        let scene = scene.unwrap_or_else(|| Scene::draw(&mut chance));
+    pub(super) fn new(chance: Chance, scene: Scene, plant: Plant, trace: Trace) -> Self {
         let mut net = Network::new(chance, trace);
         net.trace.note(format_args!("{scene:?}"));
         let faults: Vec<_> = net.chance.faults().collect();
         net.trace.note(format_args!("{faults:?}"));
-        let mut oracle = Oracle::new(scene.settings.clone(), &net.chance);
+        let mut oracle = Oracle::new(scene.settings.clone(), scene.file, &net.chance);
         let hub = Hub::new(scene.clone(), plant, &mut net, &mut oracle);
         let mut clients = Vec::new();
         for _ in 0..scene.tabs {
@@ -109,6 +109,8 @@ impl World {
         let mut totals = self.hub.totals();
         totals.add("restarts", self.restarts);
         totals.add("rollovers", self.rollovers);
+        totals.add("torn_writes", self.hub.torn_writes());
+        totals.add("recovered", self.oracle.recovered);
         Seen {
             placed: self.oracle.placed(),
             acknowledged: self.acknowledged(),
@@ -126,6 +128,8 @@ impl World {
             Action::Connect(wire) => self.hub.on_connect(wire, &mut self.net),
             Action::Turn(shard) => self.hub.turn(shard, &mut self.net, &mut self.oracle),
             Action::Sequence => self.hub.sequence(&mut self.net, &mut self.oracle),
+            Action::ReadLog(number) => self.hub.read_log(number, &mut self.net, &self.oracle),
+            Action::FreeDisk => self.hub.heal_disk(),
             Action::Client(client) => self.act(client),
             Action::Read(wire) => self.read(wire),
             Action::Arrive(wire) => self.arrive(wire),
@@ -248,13 +252,20 @@ impl World {
         if self.hub.is_up() {
             if self.net.chance.strikes(Fault::Restart) {
                 self.restarts += 1;
-                self.hub.crash(&mut self.net);
+                let power = self.net.chance.of(Fault::Restart).bool();
+                self.hub.crash(if power { Crash::Power } else { Crash::Process }, &mut self.net);
                 let length =
                     self.net.chance.length(Fault::Restart, Duration::from_millis(1), Duration::from_secs(5));
                 self.net.after(length, Action::Start);
             } else if self.net.chance.strikes(Fault::Rollover) {
                 self.rollovers += 1;
                 self.hub.roll_over(DRAIN_OVER, &mut self.net, &mut self.oracle);
+            } else if self.hub.has_failed() && self.net.chance.draw(Draw::Log).u8(..6) == 0 {
+                // The operator has read why.
+                self.hub.roll_over(DRAIN_OVER, &mut self.net, &mut self.oracle);
+            }
+            if self.net.chance.strikes(Fault::FullDisk) {
+                self.hub.fill_disk(&mut self.net);
             }
         }
         self.net.after(Duration::from_secs(1), Action::Chaos);
@@ -264,6 +275,10 @@ impl World {
     fn recover(&mut self) {
         self.net.trace.note(format_args!("everything heals"));
         self.net.chance.heal();
+        self.hub.heal_disk();
+        if self.hub.has_failed() {
+            self.hub.roll_over(DRAIN_OVER, &mut self.net, &mut self.oracle);
+        }
         self.oracle.on_healed();
         for id in 0..self.net.wires.len() {
             let now = self.net.now;

@@ -8,6 +8,7 @@ use corecast_core::time::Instant;
 use super::Oracle;
 use crate::sim::chance::Fault;
 use crate::sim::event_stream::Block;
+use crate::sim::log::Limits;
 use crate::sim::network::{Network, WireId};
 
 /// How long the `client_id` of an evicted stream is turned away (the contract says "a while").
@@ -63,6 +64,7 @@ impl Oracle {
         let Some(stream) = self.streams.get_mut(&wire) else { return };
         assert!(may_end || stream.evicted.is_some(), "wire {wire} was well, and was closed");
         stream.is_open = false;
+        stream.closed = Some(self.logs[stream.log].placed.len());
         let Some(owner) = self.asks[&wire].owner() else { return };
         let Some(open) = self.owners.get_mut(&owner) else { return };
         let before = open.len();
@@ -85,8 +87,12 @@ impl Oracle {
             && (stream.idle_timeout.is_none() || stream.heartbeat.is_some())
             && self.asks.get(&wire).is_none_or(|ask| ask.token_expires.is_none_or(|at| net.unix < at));
         // A short history may be overtaken while a stream begins.
-        let has_history =
-            history.events >= 2000 && history.bytes >= 1 << 20 && history.age >= Duration::from_secs(3600);
+        let has_history = match self.limits {
+            Limits::Memory(_) => {
+                history.events >= 2000 && history.bytes >= 1 << 20 && history.age >= Duration::from_secs(3600)
+            }
+            Limits::File { .. } => !net.chance.has(Fault::ReadFailure),
+        };
         let was_short = self.streams.get(&wire).is_some_and(|stream| stream.was_short);
         !(client_is_well
             && has_time

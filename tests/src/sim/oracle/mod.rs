@@ -5,10 +5,12 @@
 //! It panics at the first thing that should not be.
 
 mod admission;
+mod durable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use corecast::log::file::FileLogOptions;
 use corecast_core::engine::output::PublishAnswer;
 use corecast_core::event::{Event, SharedEvent};
 use corecast_core::settings::Settings;
@@ -17,9 +19,9 @@ use corecast_core::time::{Instant, UnixMillis};
 use super::ask::{Ask, Owner};
 use super::chance::{Chance, Fault};
 use super::event_stream::Block;
-use super::log::{Log, Placed};
+use super::log::{Limits, Log, Placed, as_seen};
 use super::network::{Network, WireId};
-use super::retention::{Mark, Retention};
+use super::retention::{Mark, Resumption, Retention};
 
 /// How long a stream may take to catch up with the log when nothing goes wrong.
 const CATCHING_UP: Duration = Duration::from_secs(5);
@@ -30,6 +32,11 @@ const TOKEN_SLACK_MS: u64 = 100;
 /// See the module.
 pub(super) struct Oracle {
     settings: Settings,
+    /// What the log remembers.
+    limits: Limits,
+    /// What the log has refused since it last kept something, or was about to keep when the hub was gone: some of it
+    /// may be there after a restart.
+    doubtful: Vec<Event>,
     /// Every log there was; the last is the present one.
     logs: Vec<Log>,
     asks: BTreeMap<WireId, Ask>,
@@ -54,6 +61,8 @@ pub(super) struct Oracle {
     /// Blocks that clients were shown.
     blocks: u64,
     gaps: u64,
+    /// Events that nobody was told of and that were there after a restart.
+    pub(super) recovered: u64,
 }
 
 /// A stream that the hub has opened.
@@ -70,7 +79,13 @@ struct Stream {
     mark: Mark,
     /// Nothing before this place of the log is due any more.
     next: usize,
+    /// It does not know yet where it begins: the log is being asked.
+    is_seeking: bool,
+    /// The log was asked, so whatever has to do with the connection itself may come before its gap.
+    has_waited: bool,
     is_open: bool,
+    /// It was closed when the log was this long: what came later is due on another one.
+    closed: Option<usize>,
     /// It had to go for a newer one when the log was this long.
     evicted: Option<usize>,
     /// A send to it fell short, so it may end before it has said everything.
@@ -93,10 +108,16 @@ pub(super) struct Spec {
 impl Oracle {
     /// An oracle for a hub with these settings.
     #[must_use]
-    pub(super) fn new(settings: Settings, chance: &Chance) -> Self {
-        let pauses = [Fault::ShardPause, Fault::SequencerPause];
+    pub(super) fn new(settings: Settings, file: Option<FileLogOptions>, chance: &Chance) -> Self {
+        let pauses = [Fault::ShardPause, Fault::SequencerPause, Fault::SlowDisk];
+        let limits = file.map_or_else(
+            || Limits::Memory(settings.history.clone()),
+            |options| Limits::File { ids: options.ids },
+        );
         Self {
             settings,
+            limits,
+            doubtful: Vec::new(),
             has_steady_clock: !chance.has(Fault::ClockJump),
             has_steady_threads: !pauses.into_iter().any(|pause| chance.has(pause)),
             is_draining: false,
@@ -111,12 +132,15 @@ impl Oracle {
             past_evictions: BTreeMap::new(),
             blocks: 0,
             gaps: 0,
+            recovered: 0,
         }
     }
 
-    /// A hub has started with an empty log.
+    /// A hub has started with this log, which is empty or the one before.
     pub(super) fn on_start(&mut self, incarnation: u64) {
-        self.logs.push(Log::new(incarnation));
+        if self.logs.last().is_none_or(|log| log.incarnation != incarnation) {
+            self.logs.push(Log::new(incarnation));
+        }
         self.is_draining = false;
         self.is_impatient = false;
         self.owners.clear();
@@ -126,9 +150,27 @@ impl Oracle {
         }
     }
 
-    /// The sequencer has kept an event.
-    pub(super) fn on_placed(&mut self, event: &Event, shared: &SharedEvent) {
-        self.logs.last_mut().expect("a hub has started").place(event, shared);
+    /// The log has kept an event.
+    pub(super) fn on_placed(&mut self, event: &Event, shared: &SharedEvent, unix_max: UnixMillis) {
+        let log = self.logs.last_mut().expect("a hub has started");
+        if let Some(first) = log.find_data(&as_seen(&event.data)) {
+            let may_have_forgotten = log.may_have_forgotten(&first, &self.limits, unix_max);
+            assert!(may_have_forgotten, "{} is kept a second time as {}", first.0.wire_id, shared.id);
+        }
+        log.place(event, shared);
+        if !event.ephemeral {
+            self.doubtful.clear();
+        }
+    }
+
+    /// The sequencer answers as if it had kept this event before, under this id.
+    pub(super) fn on_repeated(&self, event: &Event, id: &str) {
+        let log = self.logs.last().expect("a hub has started");
+        let is_it = |&at: &usize| log.placed[at].data == as_seen(&event.data);
+        assert!(
+            log.find(id).iter().any(is_it),
+            "{event:?} is answered {id}, under which the log has no such event"
+        );
     }
 
     /// A client asks for a stream on this wire.
@@ -147,6 +189,9 @@ impl Oracle {
     ) {
         let ask = self.asks.get(&wire).unwrap_or_else(|| panic!("wire {wire} never asked for a stream"));
         let resumption = retention.resume(ask.last_event_id.as_deref(), mark);
+        let is_seeking = resumption.has_gap && self.is_asked(ask);
+        let resumption =
+            if is_seeking { Resumption { after: mark.newest, has_gap: false } } else { resumption };
         net.trace.note(format_args!("shard {shard} wire {wire} goes on after {resumption:?} at {mark:?}"));
         let log = self.logs.len() - 1;
         let stream = Stream {
@@ -157,7 +202,10 @@ impl Oracle {
             opened_unix: net.unix,
             mark,
             next: self.logs[log].behind(resumption.after),
+            is_seeking,
+            has_waited: is_seeking,
             is_open: true,
+            closed: None,
             evicted: None,
             was_short: false,
             is_over: false,
@@ -213,13 +261,14 @@ impl Oracle {
         self.blocks += 1;
         let kind = block.kind.as_deref().unwrap_or("message");
         if let Some(control) = kind.strip_prefix("corecast.") {
-            return self.on_control(wire, control, block);
+            return self.on_control(wire, control, block, unix_max);
         }
         let ask = &self.asks[&wire];
         let stream = self.streams.get_mut(&wire);
         let stream = stream.unwrap_or_else(|| panic!("wire {wire} was shown an event without a stream"));
         assert!(!stream.is_over, "wire {wire} was shown an event after its goodbye");
         assert!(stream.gap.is_none(), "wire {wire} was not told of its gap");
+        assert!(!stream.is_seeking, "wire {wire} was shown an event before the log said where it goes on");
         let log = &self.logs[stream.log];
         let id =
             block.id.as_deref().unwrap_or_else(|| panic!("wire {wire} was shown an event without an id"));
@@ -266,7 +315,7 @@ impl Oracle {
         assert!(is_right, "wire {wire} is to come back after {ms} ms, the setting is {retry_ms} ms");
     }
 
-    fn on_control(&mut self, wire: WireId, control: &str, block: &Block) {
+    fn on_control(&mut self, wire: WireId, control: &str, block: &Block, unix_max: UnixMillis) {
         let Some(stream) = self.streams.get_mut(&wire) else {
             assert!(
                 matches!(control, "limit" | "drain"),
@@ -275,11 +324,11 @@ impl Oracle {
             return self.check_refusal(wire, control, block);
         };
         assert!(!stream.is_over, "wire {wire} was shown corecast.{control} after its goodbye");
+        let was_waiting = stream.has_waited;
         match control {
+            "gap" if stream.gap.is_none() => self.on_late_gap(wire, block, unix_max),
             "gap" => {
-                let gap = stream.gap.take();
-                let to =
-                    gap.unwrap_or_else(|| panic!("wire {wire} was told of a gap, but nothing is missing"));
+                let to = stream.gap.take().expect("it is to be told of one");
                 let to = format!("{:016x}-{to}", self.logs[stream.log].incarnation);
                 assert_eq!(block.id.as_deref(), Some(&*to), "the end of the gap of wire {wire}");
                 let expected = serde_json::json!({ "from": self.asks[&wire].last_event_id, "to": to });
@@ -305,7 +354,8 @@ impl Oracle {
             _ => panic!("wire {wire} was shown {block:?}"),
         }
         assert!(control == "gap" || block.id.is_none(), "corecast.{control} moves the cursor");
-        assert!(stream.gap.is_none(), "wire {wire} was not told of its gap first");
+        let is_told = self.streams[&wire].gap.is_none();
+        assert!(is_told || was_waiting, "wire {wire} was not told of its gap first");
         if matches!(control, "drain" | "expiring") {
             assert!(block.retry_ms.is_some(), "corecast.{control} says when to come back");
         }
@@ -351,8 +401,10 @@ impl Oracle {
 
     fn check_shown(&self, wire: WireId, stream: &Stream, unix_max: UnixMillis) {
         assert!(stream.gap.is_none(), "wire {wire} was never told of its gap");
+        assert!(!stream.is_seeking, "the log never said where wire {wire} goes on");
         let log = &self.logs[stream.log];
-        for missed in &log.placed[stream.next.min(log.placed.len())..] {
+        let upto = stream.closed.unwrap_or(log.placed.len());
+        for missed in &log.placed[stream.next.min(upto)..upto] {
             let is_due = stream.is_due(&self.asks[&wire], missed, unix_max);
             assert!(!is_due, "wire {wire} was never shown {}", missed.wire_id);
         }
@@ -380,6 +432,7 @@ impl Stream {
     /// Whether the client must be shown this event. One whose time to live may have run out on any clock need not be.
     fn is_due(&self, ask: &Ask, placed: &Placed, unix_max: UnixMillis) -> bool {
         !placed.ephemeral
+            && !self.is_seeking
             && placed.position > self.after
             && placed.expires.is_none_or(|expires| unix_max.max(self.opened_unix) < expires)
             && ask.is_audience(&placed.audience, placed.private)

@@ -13,6 +13,7 @@ use crate::sim::chance::{Draw, Fault};
 use crate::sim::network::{Action, Network, Place, WireId};
 use crate::sim::oracle::Oracle;
 use crate::sim::plant::Plant;
+use crate::sim::reader::{Answer, Question};
 
 /// Bytes that one receive of the host takes at most.
 const RECEIVE_BYTES_MAX: usize = 2048;
@@ -42,6 +43,7 @@ pub(super) enum Notice {
     Arrived(WireId, Box<Parcel>),
     PublishRefused(Box<PublishRequest>),
     Answer(PublishAnswer),
+    Log(Answer),
     Drain(Duration),
     EndStreams,
 }
@@ -182,7 +184,10 @@ impl Shard {
                 let wire = self.open_seat(from).wire;
                 posts.push(Post::Move { shard: self.number, id: from, to: to.0.into(), wire, parcel });
             }
-            Output::Seek { .. } | Output::ReadPage(_) => unreachable!("this log has no more than history"),
+            Output::Seek { from, last_event_id } => {
+                posts.push(Post::Ask(self.number, Question::Seek(from, last_event_id)));
+            }
+            Output::ReadPage(at) => posts.push(Post::Ask(self.number, Question::Page(at))),
             Output::Publish(request) => posts.push(Post::Publish(self.number, request)),
             Output::Close(id) => {
                 let seat = self.open_seat(id);

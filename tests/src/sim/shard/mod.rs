@@ -16,6 +16,7 @@ use corecast_core::engine::Engine;
 use corecast_core::engine::output::{PublishAnswer, PublishRequest};
 use corecast_core::engine::parcel::Parcel;
 use corecast_core::event::SharedEvent;
+use corecast_core::replay::PageRead;
 use corecast_core::settings::StreamSettings;
 use corecast_core::time::Instant;
 
@@ -23,6 +24,7 @@ use super::chance::{Draw, Fault};
 use super::network::{Network, WireId};
 use super::oracle::Oracle;
 use super::plant::Plant;
+use super::reader::{Answer, Question};
 use super::retention::{Mark, Retention};
 use kernel::{Notice, Seat};
 
@@ -72,6 +74,8 @@ pub(super) struct Shard {
 pub(super) enum Post {
     /// To the sequencer.
     Publish(usize, Box<PublishRequest>),
+    /// To the log's reader.
+    Ask(usize, Question),
     /// To another shard.
     Move {
         /// From here.
@@ -161,6 +165,11 @@ impl Shard {
         self.report(Notice::Answer(answer), net);
     }
 
+    /// The log's reader answers.
+    pub(super) fn on_log_answer(&mut self, answer: Answer, net: &mut Network) {
+        self.report(Notice::Log(answer), net);
+    }
+
     /// The sequencer has no room.
     pub(super) fn on_publish_refused(&mut self, request: Box<PublishRequest>, net: &mut Network) {
         self.report(Notice::PublishRefused(request), net);
@@ -246,7 +255,7 @@ impl Shard {
         posts
     }
 
-    fn hand_in(&mut self, net: &mut Network, oracle: &Oracle) {
+    fn hand_in(&mut self, net: &mut Network, oracle: &mut Oracle) {
         let now = net.now;
         let mut ready = Vec::new();
         let mut later = Vec::new();
@@ -288,7 +297,7 @@ impl Shard {
         }
     }
 
-    fn hand_in_notice(&mut self, notice: Notice, net: &mut Network, oracle: &Oracle) {
+    fn hand_in_notice(&mut self, notice: Notice, net: &mut Network, oracle: &mut Oracle) {
         match notice {
             Notice::Readable(id) => self.receive(id, net),
             Notice::Hangup(id) => self.engine.handle_hangup(id),
@@ -310,6 +319,17 @@ impl Shard {
                 }
                 self.engine.handle_published(answer);
             }
+            Notice::Log(Answer::Sought(id, _, sought)) => {
+                if let Some(wire) = self.seat(id).map(|seat| seat.wire) {
+                    net.trace.note(format_args!("wire {wire} goes on: {sought:?}"));
+                    oracle.on_sought(wire, sought, self.retention.mark());
+                }
+                self.engine.handle_sought(id, sought);
+            }
+            Notice::Log(Answer::Page(read)) => {
+                net.trace.note(format_args!("shard {} is read {}", self.number, told(&read)));
+                self.engine.handle_page(read);
+            }
             Notice::Drain(over) => {
                 // The listener closes: who waits in its backlog is reset.
                 for wire in self.backlog.drain(..) {
@@ -328,5 +348,14 @@ impl Shard {
             self.streams_opened += 1;
             self.openings.push_back(self.retention.mark());
         }
+    }
+}
+
+/// A page in short.
+fn told(read: &PageRead) -> String {
+    match read {
+        PageRead::Page(page) => format!("events {} to {}", page.after.0 + 1, page.upto.0),
+        PageRead::Gone { upto } => format!("that all up to {} is gone", upto.0),
+        PageRead::Failed { at } => format!("nothing at {}", at.0),
     }
 }
