@@ -3,7 +3,7 @@
 //! Not here: any figure.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -210,7 +210,10 @@ fn read_until<T>(
             return Ok(found);
         }
         let mut bytes = [0; 4096];
-        let read = stream.read(&mut bytes).with_context(|| format!("after {:?}", text(received)))?;
+        let read = match stream.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read.with_context(|| format!("after {:?}", text(received)))?,
+        };
         if read == 0 || received.len() > BYTES_MAX || Instant::now() > deadline {
             bail!(
                 "not in {:?}{}",

@@ -105,7 +105,11 @@ pub(super) fn answer_of(
     let mut answer = Vec::new();
     while answer.len() < ANSWER_BYTES_MAX {
         let mut bytes = [0; 512];
-        let read = stream.read(&mut bytes)?;
+        let read = match stream.read(&mut bytes) {
+            // A read with a timeout is not begun again by the kernel when a process is stopped and goes on (signal(7)).
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
         answer.extend_from_slice(&bytes[..read]);
         if read == 0 || is_whole(&answer) {
             break;
