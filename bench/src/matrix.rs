@@ -19,7 +19,7 @@ pub struct Part {
 pub enum Extent {
     /// For documents: hours.
     Full,
-    /// Less than ten minutes.
+    /// Some quarter of an hour.
     Quick,
     /// Less than one: whether everything works.
     Smoke,

@@ -27,7 +27,7 @@ const TARGETS: &str = "corecast,corecast-file,limit,limit-joined,axum,nchan,push
     The folder gets results.json after each part, and at the end report.md, its plots, and report.html. A target that\n\
     fails is shown as such; the command itself fails only if corecast or a bare loop did.")]
 pub(super) struct CompareArgs {
-    /// Fewer settings, shorter windows, one run: less than ten minutes instead of hours.
+    /// Fewer settings, shorter windows, one run: some quarter of an hour instead of hours.
     #[arg(long)]
     quick: bool,
     /// Which servers.

@@ -239,6 +239,30 @@ mod tests {
     }
 
     #[test]
+    fn only_a_log_in_files_goes_back_further_than_memory() {
+        let plan = Plan {
+            connections: 10,
+            publishers: 2,
+            core: 0,
+            workers: 1,
+            event_bytes: 128,
+            authorized: false,
+            history_events: 1_000,
+            log_events: 100_000,
+            heartbeat_seconds: 15,
+        };
+        for (log, history, kind) in [
+            (None, "history.events = 100000\n", None),
+            (Some(Path::new("/d/log")), "history.events = 1000\n", Some("log.path = \"/d/log\"\n")),
+        ] {
+            let toml = configuration(&plan, log);
+            assert!(toml.contains(history), "{toml}");
+            assert_eq!(kind, kind.filter(|line| toml.contains(line)), "{toml}");
+            assert_eq!(toml.contains("log.kind = \"file\""), log.is_some(), "{toml}");
+        }
+    }
+
+    #[test]
     fn drafts_are_what_the_hub_reads() {
         for (to, expected) in [
             (Audience::All, r#"{"all":true,"data":"~1"}"#),
