@@ -204,10 +204,11 @@ impl<D: Disk> FileLog<D> {
     fn roll(&mut self, now: UnixMillis) -> Result<(), WriteError> {
         let base = self.newest.next();
         let header = Header { incarnation: self.incarnation, mask: self.mask, base, made: now };
-        let next = Active::create(&self.disk, &header, self.options.segment_size())?;
-        // The reserve of the old one is zeros, which end it as well as its length does.
-        let _ = self.active.cut(&self.disk);
-        self.active = next;
+        // A batch that was refused may have left whole records behind the end. Were only the new segment durable, a
+        // crash could bring them back, and two segments would have the same positions.
+        self.active.cut(&self.disk).map_err(WriteError::Write)?;
+        self.disk.sync_data(&self.active.file).map_err(WriteError::Sync)?;
+        self.active = Active::create(&self.disk, &header, self.options.segment_size())?;
         self.catalog.add_segment(base, now);
         Ok(())
     }

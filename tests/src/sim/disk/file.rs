@@ -69,9 +69,12 @@ impl FileState {
         }
     }
 
-    /// Some of it is on the medium, and the kernel has given up on the rest: it is still what processes read.
+    /// Some of it is on the medium, and the kernel has given up on the rest of the bytes: they are still what processes
+    /// read. Lengths are the journal's and still to come; where that fails, nothing can be written at all any more.
     pub(super) fn fail_to_sync(&mut self, rng: &mut Rng) {
+        let lengths = self.changes.iter().map(Change::without_bytes).collect();
         self.write_some(rng);
+        self.changes = lengths;
     }
 
     /// What the next process reads is what the medium has.
@@ -107,6 +110,15 @@ impl FileState {
 }
 
 impl Change {
+    /// What it does to the length.
+    fn without_bytes(&self) -> Self {
+        match self {
+            Self::Write { bytes, offset } => Self::Reserve(offset + bytes.len()),
+            Self::Reserve(len) => Self::Reserve(*len),
+            Self::Truncate(len) => Self::Truncate(*len),
+        }
+    }
+
     /// Gives a file the length that it has after this.
     fn extend(&self, bytes: &mut Vec<u8>) {
         let len = match self {

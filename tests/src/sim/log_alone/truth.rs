@@ -9,6 +9,7 @@ use bytes::Bytes;
 use corecast::log::Log;
 use corecast::log::file::{Catalog, FileLogOptions, Located, Run};
 use corecast_core::event::SharedEvent;
+use corecast_core::frame::Framing;
 use corecast_core::id::{EventId, Incarnation, Position};
 use corecast_core::replay::Sought;
 use corecast_core::time::UnixMillis;
@@ -93,7 +94,16 @@ impl Truth {
                 batch.len() >= behind.len() && batch.iter().zip(&behind).all(|(a, b)| a.frame == b.frame)
             };
             let batch = self.doubtful.iter().find(is_beginning);
-            let batch = batch.unwrap_or_else(|| panic!("{} events that nobody handed in", behind.len()));
+            let batch = batch.unwrap_or_else(|| {
+                panic!(
+                    "events that nobody handed in: {:?}; refused were {:?}",
+                    behind.iter().map(told).collect::<Vec<_>>(),
+                    self.doubtful
+                        .iter()
+                        .map(|batch| batch.iter().map(told).collect())
+                        .collect::<Vec<Vec<_>>>()
+                )
+            });
             self.recovered += behind.len() as u64;
             self.kept.extend_from_slice(&batch[..behind.len()]);
         }
@@ -243,6 +253,12 @@ impl Truth {
             assert_eq!(catalog.seek(id), Sought::After(event.position), "where a stream goes on behind {id}");
         }
     }
+}
+
+/// An event in short.
+fn told(event: &SharedEvent) -> String {
+    let frame = String::from_utf8_lossy(event.frame.bytes(Framing::CloseDelimited)).into_owned();
+    format!("{} {}", event.position.0, frame.chars().take(80).collect::<String>())
 }
 
 /// Where the segments in the folder begin, in order.
