@@ -135,3 +135,13 @@ fn what_is_no_key_is_refused_by_name() {
         assert!(answer.text().contains("`Idempotency-Key`"), "{}", answer.text());
     }
 }
+
+#[test]
+fn another_id_under_a_known_key_is_answered_with_the_id_that_is_kept() {
+    let hub = Hub::start();
+    let token = Token::publisher().sign();
+    let first = to_topic(&hub, &token, "k", "one");
+    let body = r#"{"topics":["a"],"data":"one","id":"order-1"}"#;
+    let again = post_under(&hub, &token, "k", "application/json", body);
+    assert_eq!(again.json()["id"], first.as_str(), "`order-1` leads nowhere");
+}

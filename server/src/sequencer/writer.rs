@@ -94,8 +94,8 @@ impl<L: Log> Writer<L> {
     /// Gives an event its place behind the newest and encodes it. What is kept already, under the publisher's id or
     /// the key of its request, is answered as it was the first time, and nothing is kept twice.
     fn place(&mut self, event: Event, key: Option<EventKey>, batch: &mut Batch) -> Box<str> {
-        if let Some(first) = self.find(&event, key, batch) {
-            return event.id.unwrap_or_else(|| self.own_id(first));
+        if let Some(known) = self.find(&event, key, batch) {
+            return known;
         }
         let incarnation = self.log.incarnation();
         let id = if event.ephemeral {
@@ -129,11 +129,17 @@ impl<L: Log> Writer<L> {
         wire_id
     }
 
-    /// Where an event is that was published before under this id or key, in the log or in the batch.
-    fn find(&self, event: &Event, key: Option<EventKey>, batch: &Batch) -> Option<Position> {
+    /// The id of the event that was published before under this id or key, in the log or in the batch. Under a known key it
+    /// is the hub's own, if another id comes with it than came the first time: nothing is kept under that one.
+    fn find(&self, event: &Event, key: Option<EventKey>, batch: &Batch) -> Option<Box<str>> {
         let by_id = |id: &str| self.log.find(id).or_else(|| batch.by_publisher_id.get(id).copied());
         let by_key = |key: EventKey| self.log.find_key(&key).or_else(|| batch.by_key.get(&key).copied());
-        event.id.as_deref().and_then(by_id).or_else(|| key.and_then(by_key))
+        if let Some(id) = &event.id
+            && by_id(id).is_some()
+        {
+            return Some(id.clone());
+        }
+        key.and_then(by_key).map(|first| self.own_id(first))
     }
 
     fn own_id(&self, position: Position) -> Box<str> {
