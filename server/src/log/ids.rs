@@ -95,11 +95,12 @@ impl Ids {
         key: Option<&EventKey>,
         position: Position,
     ) {
-        if let Some(id) = publisher_id {
-            self.insert(Entry { hash: self.hash_id(id), position });
-        }
+        // The key first, so that it is forgotten first: while an event is known by its key, it is by its id.
         if let Some(key) = key {
             self.insert(Entry { hash: self.hash_key(key), position });
+        }
+        if let Some(id) = publisher_id {
+            self.insert(Entry { hash: self.hash_id(id), position });
         }
     }
 
