@@ -9,8 +9,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 
-const REMEDY: &str = "file systems are mounted by root (or with CAP_SYS_ADMIN) and need loop devices and e2fsprogs: \
-                      run the tests as root, in a container with --privileged";
+use crate::mount::{run, unmount};
 
 /// See the module. It is unmounted with its handle.
 #[derive(Debug)]
@@ -52,7 +51,7 @@ impl CrashDisk {
         let before = self.image();
         self.losses += 1;
         fs::copy(&before, self.image()).unwrap_or_else(|e| panic!("{}: {e}", self.image().display()));
-        self.unmount();
+        unmount(&self.path());
         self.mount_image();
         fs::remove_file(before).expect("a file of ours");
     }
@@ -64,23 +63,12 @@ impl CrashDisk {
     fn mount_image(&self) {
         run(Command::new("mount").args(["-o", "loop,commit=300"]).arg(self.image()).arg(self.path()));
     }
-
-    /// Lazily: the kernel gives the files of a killed process back a little later.
-    fn unmount(&self) {
-        run(Command::new("umount").arg("--lazy").arg(self.path()));
-    }
 }
 
 impl Drop for CrashDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+        unmount(&self.path());
     }
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}; {REMEDY}"));
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {complaint}; {REMEDY}");
 }
 
 #[cfg(test)]

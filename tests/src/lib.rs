@@ -9,6 +9,7 @@ pub mod wire;
 pub mod binary;
 pub mod hub;
 pub mod log_files;
+mod mount;
 pub mod tmpfs;
 pub mod crash_disk;
 pub mod netns;

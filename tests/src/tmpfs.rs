@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const REMEDY: &str = "file systems are mounted by root (or with CAP_SYS_ADMIN): run the tests as root, in a container \
-                      with --privileged";
+use crate::mount::{run, unmount};
 
 /// What takes the room that a test wants nobody to have.
 const BALLAST: &str = "ballast";
@@ -67,15 +66,8 @@ impl Tmpfs {
 
 impl Drop for Tmpfs {
     fn drop(&mut self) {
-        // Lazily: a hub of a failed test may still be in it.
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+        unmount(self.path());
     }
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}; {REMEDY}"));
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {complaint}; {REMEDY}");
 }
 
 #[cfg(test)]
