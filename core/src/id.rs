@@ -9,6 +9,10 @@ use std::fmt;
 /// The longest id in bytes, ours or a publisher's: Fetch caps safe-listed header values at 128.
 pub const ID_BYTES_MAX: usize = 128;
 
+/// As a last event id it asks for everything there is, instead of naming an event (Mercure's word); so no publisher's id
+/// may be spelt like this.
+pub const EARLIEST: &str = "earliest";
+
 /// The longest id the hub makes, in bytes: `#` for Mercure, incarnation, hyphen, position, `e`, number. What an event
 /// may weigh is decided before it has its id, so this much is kept free.
 pub const OWN_ID_BYTES_MAX: usize = 1 + 16 + 1 + 20 + 1 + 20;

@@ -3,12 +3,8 @@
 //! Not here: the gap event's bytes, and what reaches the stream from there on.
 
 use super::History;
-use crate::id::{EventId, Position};
+use crate::id::{EARLIEST, EventId, Position};
 use crate::limits::RESUME_AHEAD_MAX;
-
-/// Asks for everything there is, instead of naming an event (Mercure's word, so no publisher's id of the same spelling
-/// can be resumed from).
-const EARLIEST: &str = "earliest";
 
 /// Where a stream goes on, and whether it has missed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

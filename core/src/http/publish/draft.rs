@@ -7,7 +7,7 @@ use super::error::{Field, PublishError};
 use crate::event::{Audience, Event};
 use crate::frame::block_len_max;
 use crate::http::control::KIND_PREFIX;
-use crate::id::{EventId, is_valid_id};
+use crate::id::{EARLIEST, EventId, is_valid_id};
 use crate::limits::{
     EVENT_TOPICS_MAX, EVENT_USERS_MAX, KIND_BYTES_MAX, NAME_BYTES_MAX, RETRY_MS_MAX, TOPIC_BYTES_MAX,
     TTL_SECONDS_MAX,
@@ -140,9 +140,7 @@ fn check_id(id: Option<&str>, ephemeral: bool) -> Result<(), PublishError> {
         None => Ok(()),
         Some(id) if !is_valid_id(id) => Err(PublishError::Id),
         // As a cursor it would name a place in the log, and not this event; `earliest` names the log's start.
-        Some(id) if id == "earliest" || EventId::parse(id).is_some() => {
-            Err(PublishError::Reserved(Field::Id))
-        }
+        Some(id) if id == EARLIEST || EventId::parse(id).is_some() => Err(PublishError::Reserved(Field::Id)),
         Some(_) if ephemeral => Err(PublishError::IdOfEphemeral),
         Some(_) => Ok(()),
     }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corecast_core::event::SequencedEvent;
-use corecast_core::id::{EventId, Incarnation, Position};
+use corecast_core::id::{EARLIEST, EventId, Incarnation, Position};
 use corecast_core::idempotency::EventKey;
 use corecast_core::replay::Sought;
 use corecast_core::time::UnixMillis;
@@ -19,9 +19,6 @@ use super::run::Run;
 use super::segment;
 use super::stats::Holdings;
 use crate::log::ids::Ids;
-
-/// What `Last-Event-ID` asks for everything with.
-const EARLIEST: &str = "earliest";
 
 /// Bytes of a run: what a disk reads at one time, and little enough to be decoded on the way.
 const RUN_BYTES_MIN: u64 = 64 << 10;
