@@ -45,7 +45,7 @@ impl Engine {
         let authorized = self.authorize(Credentials::of(request, access_token.as_deref()))?;
         self.check_origin_of_cookie(request)?;
         let media = MediaType::parse(request.content_type()).map_err(rejection)?;
-        key_of(request, &authorized).map_err(rejection)?;
+        request.idempotency_key().map(idempotency_key::parse).transpose().map_err(rejection)?;
         if self.drain.is_some() {
             return Err(busy("this hub is stopping, try again"));
         }
