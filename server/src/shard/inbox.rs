@@ -117,7 +117,7 @@ impl Inbox {
     /// The letter.
     pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
         let sent = self.queue(mail);
-        self.ring();
+        self.wake_shard();
         sent
     }
 
@@ -130,7 +130,7 @@ impl Inbox {
         if self.is_closed() {
             return Ok(());
         }
-        self.shared.events.push(event).inspect_err(|_| self.ring())
+        self.shared.events.push(event).inspect_err(|_| self.wake_shard())
     }
 
     /// The same for a letter.
@@ -141,12 +141,7 @@ impl Inbox {
         if self.is_closed() {
             return Ok(());
         }
-        self.shared.mail.push(mail).inspect_err(|_| self.ring())
-    }
-
-    /// Wakes the shard if it sleeps: for what was queued.
-    pub fn wake_shard(&self) {
-        self.ring();
+        self.shared.mail.push(mail).inspect_err(|_| self.wake_shard())
     }
 
     /// The next event. Only the shard itself asks.
@@ -207,7 +202,8 @@ impl Inbox {
         !self.shared.events.is_empty()
     }
 
-    fn ring(&self) {
+    /// Wakes the shard if it sleeps: for what was queued.
+    pub fn wake_shard(&self) {
         if self.shared.bell.must_wake() {
             self.shared.wake.wake();
         }
