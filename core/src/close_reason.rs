@@ -38,6 +38,8 @@ pub enum CloseReason {
     TokenExpired,
     /// It reached `max_age`.
     MaxAge,
+    /// An operator ended it.
+    Disconnected,
     /// The hub is stopping.
     Drain,
 }
@@ -47,7 +49,7 @@ impl CloseReason {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every reason, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::PeerGone,
         Self::Done,
         Self::BadRequest,
@@ -64,6 +66,7 @@ impl CloseReason {
         Self::DeadPeer,
         Self::TokenExpired,
         Self::MaxAge,
+        Self::Disconnected,
         Self::Drain,
     ];
 
@@ -93,6 +96,7 @@ impl CloseReason {
             Self::DeadPeer => "dead_peer",
             Self::TokenExpired => "token_expired",
             Self::MaxAge => "max_age",
+            Self::Disconnected => "disconnected",
             Self::Drain => "drain",
         }
     }

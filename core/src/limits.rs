@@ -48,6 +48,9 @@ pub const TOKENS_CACHED: usize = 8192;
 /// cannot displace those.
 pub const REFUSALS_CACHED: usize = 1024;
 
+/// Bytes of the words that an operator ends a stream with.
+pub const DISCONNECT_REASON_BYTES_MAX: usize = 200;
+
 /// Bytes of an `event:` type.
 pub const KIND_BYTES_MAX: usize = 255;
 

@@ -5,7 +5,7 @@
 //! short; requests come whole.
 //! Not here: the contract between engine and host. The stories in `core/src/engine/tests` check that.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const MORNING: UnixMillis = UnixMillis(1_793_610_000_000);
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
 
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
 
 /// Connections that come in one turn while a hub is filled.
 const ARRIVALS_A_TURN: usize = 100;

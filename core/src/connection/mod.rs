@@ -2,11 +2,11 @@
 
 pub mod arena;
 pub(crate) mod compact;
+pub mod peer;
 pub(crate) mod state;
 
-use std::net::IpAddr;
-
-use crate::hash::HashSeed;
+pub use peer::{Peer, PeerHash};
+pub use state::Phase;
 
 /// A connection's slot number. The host allocates it (for io_uring it is the direct descriptor), small numbers first,
 /// so every structure keyed by it is a plain table that grows on demand.
@@ -28,26 +28,11 @@ impl ConnectionId {
     pub const GENERATION_MODULUS: u32 = 1 << 24;
 }
 
-/// A peer's address in 8 bytes, under the engine's seed: all there is to ask is whether two are the same. Two addresses
-/// share one with probability 2^-64; then they have one limit between them, and nothing worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerHash(u64);
-
-impl PeerHash {
-    /// The hash of `peer` under `seed`.
-    #[must_use]
-    pub fn of(seed: HashSeed, peer: IpAddr) -> Self {
-        Self(seed.hash_of(peer))
-    }
-}
-
 /// One accepted socket and what is known of it.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// The peer's address.
-    pub(crate) peer: PeerHash,
     /// Where in its life it is.
     pub(crate) state: state::State,
 }
 
-const _: () = assert!(size_of::<Option<Connection>>() == 32, "an idle stream has one");
+const _: () = assert!(size_of::<Option<Connection>>() == 24, "an idle stream has one");

@@ -108,14 +108,48 @@ impl Stream {
 
 /// The names of the states, for the table of transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Phase {
+pub enum Phase {
+    /// A request is read, or waited for.
     Head,
+    /// What it published is with the sequencer.
     Publishing,
+    /// An answer goes out.
     Answering,
+    /// On the way to its home shard.
     Moving,
+    /// An event stream.
     Streaming,
+    /// Its last bytes go out.
     Draining,
+    /// The host has been told to close it.
     Closing,
+}
+
+impl Phase {
+    /// Every phase, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Head,
+        Self::Publishing,
+        Self::Answering,
+        Self::Moving,
+        Self::Streaming,
+        Self::Draining,
+        Self::Closing,
+    ];
+
+    /// Its name in metrics and on the admin API.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Publishing => "publishing",
+            Self::Answering => "answering",
+            Self::Moving => "moving",
+            Self::Streaming => "streaming",
+            Self::Draining => "draining",
+            Self::Closing => "closing",
+        }
+    }
 }
 
 impl State {
@@ -174,18 +208,8 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Phase; 7] = [
-        Phase::Head,
-        Phase::Publishing,
-        Phase::Answering,
-        Phase::Moving,
-        Phase::Streaming,
-        Phase::Draining,
-        Phase::Closing,
-    ];
-
     fn phases(names: &str) -> Vec<Phase> {
-        let by_name = |name: &str| ALL.into_iter().find(|phase| format!("{phase:?}") == name);
+        let by_name = |name: &str| Phase::ALL.into_iter().find(|phase| format!("{phase:?}") == name);
         names.split(',').map(|name| by_name(name.trim()).expect(names)).collect()
     }
 
@@ -207,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_picture_shows_every_transition_and_no_other() {
-        let pairs = ALL.into_iter().flat_map(|from| ALL.map(|to| (from, to)));
+        let pairs = Phase::ALL.into_iter().flat_map(|from| Phase::ALL.map(|to| (from, to)));
         let allowed: BTreeSet<_> = pairs.filter(|(from, to)| from.may_become(*to)).collect();
         assert_eq!(arrows_of_the_picture(), allowed);
     }
@@ -215,7 +239,7 @@ mod tests {
     #[test]
     fn every_connection_can_end() {
         let arrows = arrows_of_the_picture();
-        for phase in ALL.into_iter().filter(|phase| *phase != Phase::Closing) {
+        for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Closing) {
             assert!(arrows.contains(&(phase, Phase::Closing)), "{phase:?}");
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use crate::close_reason::CloseReason;
-use crate::connection::PeerHash;
+use crate::connection::{Peer, PeerHash};
 use crate::http::control::{self, LimitReason};
 use crate::http::{Cors, Response, Status};
 use crate::settings::PerUserPolicy;
@@ -23,7 +23,7 @@ use super::stream::clamp_ms;
 
 /// How long the `client_id` of an evicted stream is answered 204: longer than a page that ignores `retry` and
 /// comes back at once needs to learn it, shorter than a person takes to come back to that tab.
-const EVICTED_MEMORY: Duration = Duration::from_secs(30);
+pub(super) const EVICTED_MEMORY: Duration = Duration::from_secs(30);
 
 /// When a refused stream may come back: limits seldom clear in a moment, and a herd must not come back as one.
 const REFUSED_RETRY: Duration = Duration::from_secs(30);
@@ -94,21 +94,22 @@ impl Engine {
     }
 
     /// Takes a place among all streams. The older one goes only if the newer one comes in.
-    fn enter(&mut self, peer: PeerHash, older: Option<Older>) -> Result<(), CloseReason> {
-        let Some(older) = older else { return self.census.try_enter(peer).map_err(CloseReason::from) };
-        if self.connection(older.index).peer == peer {
+    fn enter(&mut self, peer: Peer, older: Option<Older>) -> Result<(), CloseReason> {
+        let hash = PeerHash::of(self.seed, peer.ip());
+        let Some(older) = older else { return self.census.try_enter(hash).map_err(CloseReason::from) };
+        if self.peers[older.index as usize].ip() == peer.ip() {
             // The older one's place is free for the newer one, whatever the limits say.
             self.evict(older);
-            return self.census.try_enter(peer).map_err(CloseReason::from);
+            return self.census.try_enter(hash).map_err(CloseReason::from);
         }
-        match self.census.try_enter(peer) {
+        match self.census.try_enter(hash) {
             Ok(()) => {
                 self.evict(older);
                 Ok(())
             }
             Err(Full::Process) => {
                 self.evict(older);
-                self.census.try_enter(peer).map_err(CloseReason::from)
+                self.census.try_enter(hash).map_err(CloseReason::from)
             }
             Err(Full::Address) => Err(CloseReason::AddressLimit),
         }

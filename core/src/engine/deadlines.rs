@@ -162,7 +162,7 @@ impl Engine {
         Some(self.outgoing.get(&index)?.blocked? + self.settings.stream.dead_peer)
     }
 
-    fn last_sent(&self, row: Hot) -> Instant {
+    pub(super) fn last_sent(&self, row: Hot) -> Instant {
         let silence_ms = clock_ms(self.now.instant).wrapping_sub(row.sent_ms);
         self.now.instant - Duration::from_millis(u64::from(silence_ms))
     }

@@ -118,13 +118,13 @@ impl Engine {
             _ => self.share(pending, framing),
         };
         shared.uses += 1;
-        let Shared { carried, buffer, .. } = *shared;
+        let Shared { carried, buffer, len, .. } = *shared;
         let rest = pending & !carried;
         self.hot[index as usize].pending = rest;
         if rest != 0 {
             self.queues.push_next_turn(Source::Many, index);
         }
-        Some(self.send_lent(index, buffer, Carried::Fanout(carried)))
+        Some(self.send_lent(index, buffer, len, Carried::Fanout(carried)))
     }
 
     #[cold]

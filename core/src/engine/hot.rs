@@ -13,6 +13,8 @@ use super::window::Mask;
 pub(super) struct Hot {
     /// Events of the window that it has yet to be sent.
     pub(super) pending: Mask,
+    /// Bytes that its socket took.
+    pub(super) bytes: u64,
     /// When something was last sent to it: milliseconds of the engine's clock, wrapping after 49 days.
     pub(super) sent_ms: u32,
     /// The generation of the slot's present owner.
@@ -27,12 +29,14 @@ pub(super) struct Hot {
     pub(super) framing: Framing,
 }
 
-const _: () = assert!(size_of::<Hot>() <= 24, "a fan-out reads one row per delivery");
+const _: () =
+    assert!(size_of::<Hot>() <= 32, "a fan-out reads one row per delivery, and a cache line holds two");
 
 impl Hot {
     /// The row of a slot that has no stream.
     pub(super) const IDLE: Self = Self {
         pending: 0,
+        bytes: 0,
         sent_ms: 0,
         generation: 0,
         turn: 0,

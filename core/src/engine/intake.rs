@@ -3,6 +3,7 @@
 //! Bounds: a head by `head_bytes`, a body by what it is, everything that has been read of incomplete requests by
 //! `INTAKE_BYTES_MAX`, and each request by `head_timeout` for its head and again for its body.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use crate::auth::Authorized;
 use crate::close_reason::CloseReason;
 use crate::connection::state::State;
-use crate::connection::{Connection, ConnectionId, ConnectionIndex, PeerHash};
+use crate::connection::{Connection, ConnectionId, ConnectionIndex, Peer};
 use crate::http::{self, BodyDecoder, BodyError, CONTINUE, Cors, HeadError, Request, Response, Status};
 use crate::limits::INTAKE_BYTES_MAX;
 use crate::time::Instant;
@@ -89,20 +90,21 @@ impl Intake {
 
 impl Engine {
     /// A peer has connected. The host chose the slot; it is free, and stays taken until [`Engine::handle_closed`].
-    pub fn handle_accepted(&mut self, index: ConnectionIndex, peer: std::net::IpAddr) -> ConnectionId {
+    pub fn handle_accepted(&mut self, index: ConnectionIndex, peer: SocketAddr) -> ConnectionId {
         self.counters.accepted += 1;
         let deadline = self.now.instant + self.settings.limits.head_timeout;
-        let peer = PeerHash::of(self.seed, peer);
-        let id = self.occupy(index, Connection { peer, state: State::Head(Intake::new(deadline)) });
+        let id = self.occupy(index, peer.into(), State::Head(Intake::new(deadline)));
         self.outputs.push_back(Output::Receive(id));
         self.arm(index);
         id
     }
 
-    pub(super) fn occupy(&mut self, index: ConnectionIndex, connection: Connection) -> ConnectionId {
-        let id = self.arena.occupy(index, connection);
+    pub(super) fn occupy(&mut self, index: ConnectionIndex, peer: Peer, state: State) -> ConnectionId {
+        let id = self.arena.occupy(index, Connection { state });
         let rows = self.hot.len().max(index as usize + 1);
         self.hot.resize(rows, Hot::IDLE);
+        self.peers.resize(rows, Peer::NOBODY);
+        self.peers[index as usize] = peer;
         self.hot[index as usize] = Hot { generation: id.generation, ..Hot::IDLE };
         id
     }

@@ -17,6 +17,8 @@
 //! Not here: sockets, clocks, threads, the log, and the order of events (the sequencer's).
 
 pub mod census;
+pub mod disconnect;
+pub mod inspect;
 pub mod output;
 pub mod parcel;
 
@@ -53,7 +55,7 @@ use crate::auth::{Keys, Verifier};
 use crate::close_reason::CloseReason;
 use crate::connection::arena::Arena;
 use crate::connection::state::{Phase, State};
-use crate::connection::{Connection, ConnectionId};
+use crate::connection::{Connection, ConnectionId, Peer};
 use crate::counters::Counters;
 use crate::hash::{HashSeed, SeededMap};
 use crate::history::History;
@@ -119,6 +121,8 @@ pub struct Engine {
 
     arena: Arena<Connection>,
     hot: Vec<Hot>,
+    /// Where each connection comes from, by slot.
+    peers: Vec<Peer>,
     outgoing: SeededMap<u32, Outgoing>,
     topics: TopicIndex,
     users: UserIndex,
@@ -170,6 +174,7 @@ impl Engine {
             now: Now::default(),
             arena: Arena::with_room(room),
             hot: Vec::with_capacity(room),
+            peers: Vec::with_capacity(room),
             expired: Vec::new(),
             window: Window::new(),
             queues: Queues::default(),
@@ -206,6 +211,7 @@ impl Engine {
             return;
         };
         let carried = std::mem::replace(&mut record.carried, Carried::Settled);
+        self.hot[id.index as usize].bytes -= u64::from(record.len.saturating_sub(taken));
         let taken = taken as usize;
         match carried {
             Carried::Fanout(mask) => self.on_fanout_short(id.index, mask, taken),
@@ -220,6 +226,7 @@ impl Engine {
     pub fn handle_send_failed(&mut self, id: ConnectionId) {
         if let Some(record) = self.turn.sends.iter_mut().find(|record| record.index == id.index) {
             record.carried = Carried::Settled;
+            self.hot[id.index as usize].bytes -= u64::from(record.len);
         }
         self.handle_hangup(id);
     }
@@ -342,7 +349,7 @@ impl Engine {
         for record in sends.iter().filter(|record| record.carried == Carried::Outgoing) {
             self.on_outgoing_sent(record.index);
         }
-        for SendRecord { index, carried } in sends.drain(..) {
+        for SendRecord { index, carried, .. } in sends.drain(..) {
             match carried {
                 Carried::Fanout(_) | Carried::Heartbeat | Carried::Settled => {}
                 Carried::Outgoing => self.finish_outgoing(index),
@@ -367,17 +374,19 @@ impl Engine {
 
     /// Makes a send of the present turn.
     fn send(&mut self, index: u32, bytes: Bytes, carried: Carried) -> Output {
-        self.counters.bytes += bytes.len() as u64;
+        let len = u32::try_from(bytes.len()).expect("a send is far below 4 GiB");
+        self.counters.bytes += u64::from(len);
         let buffer = self.turn.lend(bytes);
-        self.send_lent(index, buffer, carried)
+        self.send_lent(index, buffer, len, carried)
     }
 
-    fn send_lent(&mut self, index: u32, buffer: BufferId, carried: Carried) -> Output {
+    fn send_lent(&mut self, index: u32, buffer: BufferId, len: u32, carried: Carried) -> Output {
         let hot = &mut self.hot[index as usize];
         hot.turn = self.turn.number;
         hot.sent_ms = self.turn.clock_ms;
+        hot.bytes += u64::from(len);
         self.counters.sends += 1;
-        self.turn.record(SendRecord { index, carried });
+        self.turn.record(SendRecord { index, len, carried });
         Output::Send { to: ConnectionId { index, generation: hot.generation }, buffer }
     }
 

@@ -1,7 +1,7 @@
 //! What a stream's home shard must know of its request: everything, so that it can be admitted there.
 
 use crate::auth::Authorized;
-use crate::connection::PeerHash;
+use crate::connection::Peer;
 use crate::frame::Framing;
 use crate::selector::Selector;
 
@@ -9,7 +9,7 @@ use crate::selector::Selector;
 #[derive(Debug)]
 pub struct Parcel {
     /// The peer's address.
-    pub(super) peer: PeerHash,
+    pub(super) peer: Peer,
     /// Proof of a good token; absent for an anonymous subscriber, where these are allowed.
     pub(super) authorized: Option<Authorized>,
     /// What it asked for.

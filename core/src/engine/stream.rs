@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use crate::auth::Authorized;
 use crate::close_reason::CloseReason;
-use crate::connection::ConnectionId;
 use crate::connection::compact::{Expiry, Past};
 use crate::connection::state::{State, Stream};
+use crate::connection::{ConnectionId, PeerHash};
 use crate::history::Resume;
 use crate::http::{Cors, StreamHead, control};
 use crate::id::{Position, is_valid_id};
@@ -183,7 +183,7 @@ impl Engine {
             // Nobody is in the way of an evicted client any more.
             self.users.forget_evictions(departure.user);
         }
-        self.census.leave(self.connection(index).peer);
+        self.census.leave(PeerHash::of(self.seed, self.peers[index as usize].ip()));
         self.streams -= 1;
         self.counters.stream_ended(reason, self.now.instant.since(opened));
     }

@@ -6,7 +6,7 @@
 use crate::auth::{AuthError, Authorized};
 use crate::close_reason::CloseReason;
 use crate::connection::state::State;
-use crate::connection::{Connection, ConnectionId, ConnectionIndex};
+use crate::connection::{ConnectionId, ConnectionIndex};
 use crate::http::{Challenge, Credentials, Request, Response, Status, SubscribeQuery};
 use crate::selector::{RESERVED_PREFIX, Selector};
 use crate::users::UserKey;
@@ -51,7 +51,7 @@ impl Engine {
         let selectors = parse_selectors(&query)?;
         let last_event_id = request.last_event_id().filter(|id| !id.is_empty()).or(query.last_event_id);
         Ok(Parcel {
-            peer: self.connection(index).peer,
+            peer: self.peers[index as usize],
             authorized,
             selectors,
             client_id: query.client_id.map(Into::into),
@@ -103,7 +103,7 @@ impl Engine {
 
     /// A connection from another shard, whose user lives here, in a slot that the host chose.
     pub fn handle_arrived(&mut self, index: ConnectionIndex, parcel: &Parcel) -> ConnectionId {
-        let id = self.occupy(index, Connection { peer: parcel.peer, state: State::Moving });
+        let id = self.occupy(index, parcel.peer, State::Moving);
         self.admit(index, parcel);
         id
     }

@@ -33,6 +33,8 @@ pub(super) enum Carried {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SendRecord {
     pub(super) index: u32,
+    /// Bytes of it.
+    pub(super) len: u32,
     pub(super) carried: Carried,
 }
 

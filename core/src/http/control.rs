@@ -17,6 +17,9 @@ use super::json::JsonText;
 /// Event types that begin with this are the hub's own.
 pub const KIND_PREFIX: &str = "corecast.";
 
+/// Long enough to stay away, and below what Node's timers wrap at.
+const A_DAY_MS: u32 = 86_400_000;
+
 /// Which limit a stream ran into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LimitReason {
@@ -61,9 +64,23 @@ pub fn gap(framing: Framing, from: Option<&str>, to: &str) -> Bytes {
 /// end does not stop.
 #[must_use]
 pub fn evicted(framing: Framing) -> Bytes {
-    /// Long enough, and below what Node's timers wrap at.
-    const A_DAY_MS: u32 = 86_400_000;
     last(framing, "corecast.evicted", "{}", A_DAY_MS)
+}
+
+/// `corecast.evicted` by an operator, in the operator's words: as [`evicted`], the client is to stay away.
+#[must_use]
+pub fn expelled(framing: Framing, message: &str) -> Bytes {
+    last(framing, "corecast.evicted", &operators_words(message), A_DAY_MS)
+}
+
+/// `corecast.drain` by an operator, in the operator's words: the client is to come back in `retry_ms`.
+#[must_use]
+pub fn disconnected(framing: Framing, message: &str, retry_ms: u32) -> Bytes {
+    last(framing, "corecast.drain", &operators_words(message), retry_ms)
+}
+
+fn operators_words(message: &str) -> String {
+    format!("{{\"reason\":\"disconnected\",\"message\":{}}}", JsonText(message))
 }
 
 /// `corecast.limit`: there was no room for this stream.
@@ -162,6 +179,15 @@ mod tests {
                 "event: corecast.gap\ndata: {\"from\":null,\"to\":\"a-9\"}\nid: a-9\n\n",
             ),
             (evicted(Plain), "event: corecast.evicted\nretry: 86400000\ndata: {}\n\n"),
+            (
+                expelled(Plain, "maintenance\n\"at\" noon"),
+                "event: corecast.evicted\nretry: 86400000\n\
+                 data: {\"reason\":\"disconnected\",\"message\":\"maintenance\\n\\\"at\\\" noon\"}\n\n",
+            ),
+            (
+                disconnected(Plain, "", 500),
+                "event: corecast.drain\nretry: 500\ndata: {\"reason\":\"disconnected\",\"message\":\"\"}\n\n",
+            ),
             (
                 limit(Plain, LimitReason::Connections, 47_312),
                 "event: corecast.limit\nretry: 47312\ndata: {\"reason\":\"connections\"}\n\n",

@@ -57,6 +57,17 @@ struct Topic {
     references: u32,
 }
 
+/// What a selector can match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelectorKind {
+    /// Every topic.
+    Any,
+    /// One topic.
+    Exact,
+    /// Some topics.
+    Template,
+}
+
 /// How much is in a `TopicIndex`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TopicCounts {
@@ -170,6 +181,61 @@ impl TopicIndex {
     #[must_use]
     pub fn is_granted(&self, index: ConnectionIndex, topics: &[TopicId]) -> bool {
         self.memberships.subjects(index, Kind::Grant).any(|subject| self.is_match(subject, topics))
+    }
+
+    /// What a connection subscribes to, as it was written.
+    pub(crate) fn selectors(&self, index: ConnectionIndex) -> impl Iterator<Item = &str> {
+        self.memberships.subjects(index, Kind::Subscription).map(|subject| self.text(subject))
+    }
+
+    /// What a connection's grants are, as they were written.
+    pub(crate) fn grants(&self, index: ConnectionIndex) -> impl Iterator<Item = &str> {
+        self.memberships.subjects(index, Kind::Grant).map(|subject| self.text(subject))
+    }
+
+    /// The connections that subscribe with exactly this selector; one as often as it does so.
+    pub(crate) fn subscribers_of(&self, selector: &str) -> &[ConnectionIndex] {
+        let Ok(selector) = Selector::parse(selector) else { return &[] };
+        let list = match &selector {
+            Selector::Any => Some(&self.any),
+            Selector::Exact(name) => self.names.find(name).map(|id| &self.names[id].subscribers),
+            Selector::Template(_) => self.patterns.find(&selector).map(|id| &self.patterns[id].subscribers),
+        };
+        list.map_or(&[], Subscribers::connections)
+    }
+
+    /// The selectors with numbers from `first` on, at most `most` of them looked at, that somebody subscribes to, with
+    /// their subscribers; and where to go on. `*` is number 0, behind it templates and topics take turns.
+    pub(crate) fn slice(
+        &self,
+        first: u32,
+        most: u32,
+    ) -> (impl Iterator<Item = (&str, SelectorKind, u32)>, Option<u32>) {
+        let numbers = 1 + 2 * self.patterns.numbers().max(self.names.numbers());
+        let end = first.saturating_add(most).min(numbers);
+        let rows = (first..end).filter_map(|number| self.numbered(number));
+        (rows.filter(|&(_, _, subscribers)| subscribers > 0), (end < numbers).then_some(end))
+    }
+
+    fn numbered(&self, number: u32) -> Option<(&str, SelectorKind, u32)> {
+        let row = |text, kind, list: &Subscribers| (text, kind, list.connections().len() as u32);
+        let Some(number) = number.checked_sub(1) else {
+            return Some(row("*", SelectorKind::Any, &self.any));
+        };
+        if number.is_multiple_of(2) {
+            let pattern = self.patterns.numbered(number / 2)?;
+            return Some(row(pattern.selector.as_str(), SelectorKind::Template, &pattern.subscribers));
+        }
+        let topic = self.names.numbered(number / 2)?;
+        Some(row(&topic.name, SelectorKind::Exact, &topic.subscribers))
+    }
+
+    fn text(&self, subject: Subject) -> &str {
+        match subject {
+            Subject::Any => "*",
+            Subject::Topic(id) => self.name(id),
+            Subject::Pattern(id) => self.patterns[id].selector.as_str(),
+        }
     }
 
     /// How much is in here.

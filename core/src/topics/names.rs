@@ -64,6 +64,15 @@ impl Names {
         }
     }
 
+    /// Above every number in use.
+    pub(super) fn numbers(&self) -> u32 {
+        self.topics.capacity() as u32
+    }
+
+    pub(super) fn numbered(&self, number: u32) -> Option<&Topic> {
+        self.topics.get(number as usize)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (TopicId, &Topic)> {
         self.in_order.values().map(|&id| (id, &self[id]))
     }

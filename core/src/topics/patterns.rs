@@ -113,6 +113,15 @@ impl Patterns {
         matching
     }
 
+    /// Above every number in use.
+    pub(super) fn numbers(&self) -> u32 {
+        self.patterns.capacity() as u32
+    }
+
+    pub(super) fn numbered(&self, number: u32) -> Option<&Pattern> {
+        self.patterns.get(number as usize)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (PatternId, &Pattern)> {
         let id = |number| PatternId(u32::try_from(number).expect("`insert` made the number from a `u32`"));
         self.patterns.iter().map(move |(number, pattern)| (id(number), pattern))

@@ -198,6 +198,19 @@ impl UserIndex {
         self.find(key).map_or(0, |user| user.len() as usize)
     }
 
+    /// The users with numbers from `first` on, at most `most` of them looked at, and how many connections each has; and
+    /// where to go on.
+    pub(crate) fn slice(
+        &self,
+        first: u32,
+        most: u32,
+    ) -> (impl Iterator<Item = (UserKey<'_>, u32)>, Option<u32>) {
+        let users = self.users.len() as u32;
+        let (first, end) = (first.min(users), first.saturating_add(most).min(users));
+        let present = self.users[first as usize..end as usize].iter().filter(|user| user.len() > 0);
+        (present.map(|&user| (self.key(user), user.len())), (end < users).then_some(end))
+    }
+
     /// How many users have a connection.
     #[must_use]
     pub fn users(&self) -> usize {

@@ -16,10 +16,12 @@ use corecast_core::settings::LimitSettings;
 
 pub use self::listener::serve;
 use crate::census::SharedCensus;
+use crate::hub::command::Commands;
 use crate::log::file::LogStats;
 use crate::log::reader::ReaderStats;
 use crate::log::timed::AppendTimes;
 use crate::sequencer::SequencerQueue;
+use crate::shard::inbox::Inbox;
 use crate::shard::stats::Stats;
 
 /// Where the admin listener finds what it shows. Cheap to clone; all clones show the same hub.
@@ -41,6 +43,10 @@ pub struct AdminState {
     pub started: SystemTime,
     /// Whether the hub takes no more, since it is about to stop.
     pub draining: Arc<AtomicBool>,
+    /// How each shard is asked, in the order of the shards.
+    pub inboxes: Arc<[Inbox]>,
+    /// Where the hub is told what to do.
+    pub commands: Commands,
 }
 
 /// What a file log, and its reader, count. All clones show the same log.

@@ -4,6 +4,7 @@
 //! thread (signals, the admin listener).
 
 mod capacity;
+pub mod command;
 mod error;
 mod keyring;
 mod listeners;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 pub use error::StartError;
 
@@ -27,6 +29,7 @@ use crate::sequencer::SequencerQueue;
 use crate::shard::inbox::{Inbox, Mail};
 
 use capacity::Capacity;
+use command::{Command, Commands};
 use keyring::Keyring;
 use listeners::Listeners;
 use log::OpenLog;
@@ -96,6 +99,7 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         &sequencer,
     )?;
 
+    let (commands, mut orders) = Commands::channel();
     let draining = Arc::new(AtomicBool::new(false));
     let state = AdminState {
         shards: threads.stats().into(),
@@ -106,12 +110,22 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
         draining: Arc::clone(&draining),
+        inboxes: threads.inboxes().into(),
+        commands,
     };
     tracing::info!(%hub, %admin, "listening");
     if let Some(banner) = banner {
         println!("{}", banner(hub, admin));
     }
-    runtime.block_on(control(&config, keyring, &mut threads, admin_listener, state, &mut signals))?;
+    runtime.block_on(control(
+        &config,
+        keyring,
+        &mut threads,
+        admin_listener,
+        state,
+        &mut signals,
+        &mut orders,
+    ))?;
     stop(&runtime, threads, &sequencer, signals)
 }
 
@@ -124,6 +138,7 @@ async fn control(
     listener: std::net::TcpListener,
     state: AdminState,
     signals: &mut Signals,
+    orders: &mut mpsc::Receiver<Command>,
 ) -> Result<(), StartError> {
     let inboxes = threads.inboxes();
     let draining = Arc::clone(&state.draining);
@@ -133,14 +148,15 @@ async fn control(
         }
     });
     tokio::spawn(keyring.refresh(inboxes.clone()));
-    let signal = tokio::select! {
+    let cause = tokio::select! {
         signal = signals.next() => signal,
+        Some(Command::Drain) = orders.recv() => "admin",
         thread = threads.next_end() => {
             tracing::error!(thread, "ended by itself");
             return Err(StartError::ThreadLost);
         }
     };
-    tracing::info!(signal, over = ?config.drain.over, "stopping: streams are ended and told when to come back");
+    tracing::info!(cause, over = ?config.drain.over, "stopping: streams are ended and told when to come back");
     draining.store(true, Ordering::Relaxed);
     threads::send_to_all(&inboxes, || Mail::Drain);
     let finished = tokio::time::timeout(REQUEST_PATIENCE, requests_finished(&inboxes)).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use corecast_core::auth::Keys;
 use corecast_core::connection::ConnectionId;
+use corecast_core::engine::Engine;
 use corecast_core::engine::output::PublishAnswer;
 use corecast_core::engine::parcel::Parcel;
 use corecast_core::event::SharedEvent;
@@ -31,6 +32,10 @@ const ROOM_MARGIN: u32 = 64;
 
 /// How long a sender looks away when a shard has no room: it has been woken, and a turn takes this long.
 const ROOM_WAIT: Duration = Duration::from_micros(50);
+
+/// A question to an engine, which carries its own way to answer. It runs between two turns, so it must be as short as one:
+/// the engine's own bounds see to that ([`corecast_core::engine::inspect`]).
+pub type Ask = Box<dyn FnOnce(&mut Engine) + Send>;
 
 /// A letter to a shard.
 pub enum Mail {
@@ -59,6 +64,8 @@ pub enum Mail {
     Page(PageRead),
     /// Tokens are verified with these keys from now on.
     Keys(Box<Keys>),
+    /// Something that an operator asks of the engine.
+    Ask(Ask),
     /// The hub stops: requests that have begun are finished.
     Drain,
     /// No shard has a request left to finish: streams may end.

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -332,7 +332,8 @@ impl World {
     fn connect(&mut self, shard: usize) {
         if self.sockets.len() < SOCKETS_MAX {
             let index = self.shards[shard].take_vacant();
-            let id = self.shards[shard].engine.handle_accepted(index, IpAddr::from([192, 0, 2, 1]));
+            let id =
+                self.shards[shard].engine.handle_accepted(index, SocketAddr::from(([192, 0, 2, 1], 40_000)));
             self.sockets.insert((shard, index), Socket::new(shard, id));
         }
     }

@@ -291,7 +291,7 @@ impl Harness {
         let shard_of = &mut self.shards[shard];
         let index = shard_of.take_vacant();
         shard_of.engine.begin_turn(self.now);
-        let id = shard_of.engine.handle_accepted(index, peer);
+        let id = shard_of.engine.handle_accepted(index, (peer, 40_000).into());
         shard_of.by_index.insert(index, client);
         self.sockets[client.0].at = Some((shard, id));
         self.finish_turn(shard);

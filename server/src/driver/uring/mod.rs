@@ -134,7 +134,7 @@ impl UringDriver {
         match (operation, completion.outcome) {
             (Operation::Accept, Outcome::Accepted { slot, peer }) => {
                 self.acceptor.on_end();
-                let id = self.shard.engine.handle_accepted(slot.0, peer.ip().to_canonical());
+                let id = self.shard.engine.handle_accepted(slot.0, peer);
                 self.slots.occupy(id);
             }
             (Operation::Accept, Outcome::AcceptFailed(errno)) => {
@@ -184,6 +184,7 @@ impl UringDriver {
                 Mail::NotArriving { key } => self.arrivals.forget(key),
                 Mail::Sought { connection, sought } => self.shard.engine.handle_sought(connection, sought),
                 Mail::Page(read) => self.shard.engine.handle_page(read),
+                Mail::Ask(ask) => ask(&mut self.shard.engine),
                 Mail::Keys(keys) => self.shard.engine.replace_keys(*keys),
                 Mail::Drain => {
                     self.acceptor.stop(&mut self.ring);

@@ -87,7 +87,7 @@ impl Shard {
             && let Some(wire) = self.backlog.pop_front()
         {
             let index = self.take_slot(net);
-            let id = self.engine.handle_accepted(index, net.wires[wire].peer);
+            let id = self.engine.handle_accepted(index, (net.wires[wire].peer, 40_000).into());
             net.trace.note(format_args!("shard {} slot {index} accepts wire {wire}", self.number));
             self.seat_wire(id, wire, net);
         }
