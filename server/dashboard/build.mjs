@@ -38,7 +38,10 @@ async function buildPage(folder) {
   const notices = await licenceNotices();
   await build({
     ...SHARED,
-    entryPoints: { dashboard: 'src/main.tsx' },
+    entryPoints: [
+      { in: 'src/main.tsx', out: 'dashboard' },
+      { in: 'src/dashboard.css', out: 'dashboard' },
+    ],
     outdir: folder,
     format: 'esm',
     target: ['chrome123', 'firefox120', 'safari17.5'],

@@ -38,6 +38,7 @@ export function count(value: Maybe): string {
 /** As `count`, with a decimal where a rate is small. */
 export function rate(value: Maybe): string {
   if (!isKnown(value)) return UNKNOWN;
+  if (value > 0 && value < 0.05) return '<0.1';
   return value > 0 && value < 9.95 ? value.toFixed(1) : count(value);
 }
 
@@ -72,6 +73,14 @@ export function timeOfDay(moment: Date): string {
 export function moment(text: string | null | undefined): string {
   const date = new Date(text ?? '');
   return Number.isNaN(date.getTime()) ? UNKNOWN : MOMENT.format(date);
+}
+
+/** What cannot be seen, or turns what follows around, as an escape: a name must not pass for another. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => {
+    // Joins emoji, and letters of some scripts; alone it is harmless.
+    return char === '\u200D' ? char : `\\u{${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`;
+  });
 }
 
 /** A name of the wire as words: `connection_limit` is "connection limit". */

@@ -21,6 +21,12 @@ export class EventParser {
   #isFirst = true;
   #isAfterCr = false;
 
+  /** A stream that resumes begins with the id it resumes from. */
+  startFrom(id: string): void {
+    this.lastEventId = id;
+    this.#id = id;
+  }
+
   /** Throws if an event grows beyond `UNFINISHED_CHARS_MAX`. */
   push(text: string): Item[] {
     const items: Item[] = [];

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { bytes, count, duration, milliseconds, moment, rate, words } from '../src/format';
+import { bytes, count, duration, milliseconds, moment, rate, visible, words } from '../src/format';
 
 function check<T>(shown: (value: T) => string, cases: [T, string][]): void {
   for (const [value, expected] of cases) assert.equal(shown(value), expected, String(value));
@@ -14,7 +14,7 @@ test('counts keep their digits while there is room', () => {
 });
 
 test('small rates have a decimal', () => {
-  check(rate, [[0, '0'], [0.04, '0.0'], [0.42, '0.4'], [9.94, '9.9'], [10.2, '10'], [150_400, '150k'], [undefined, '–']]);
+  check(rate, [[0, '0'], [0.04, '<0.1'], [0.42, '0.4'], [9.94, '9.9'], [10.2, '10'], [150_400, '150k'], [undefined, '–']]);
 });
 
 test('bytes are counted in powers of 1024', () => {
@@ -31,6 +31,10 @@ test('durations have at most two units', () => {
 
 test('what is no moment is unknown', () => {
   check(moment, [[null, '–'], ['', '–'], ['never', '–']]);
+});
+
+test('a name cannot hide or turn around', () => {
+  check(visible, [['alice', 'alice'], ['\u202Eecila', '\\u{202E}ecila'], ['a\u200Blice\n', 'a\\u{200B}lice\\u{A}'], ['👩\u200D👧 grüße', '👩\u200D👧 grüße']]);
 });
 
 test('names of the wire are read as words', () => {
