@@ -178,9 +178,9 @@ impl Engine {
         self.topics.unsubscribe(index);
         if let Some(departure) = self.users.leave(index)
             && departure.was_last
-            && !matches!(reason, CloseReason::Evicted | CloseReason::Replaced)
+            && !matches!(reason, CloseReason::Evicted | CloseReason::Replaced | CloseReason::Disconnected)
         {
-            // Nobody is in the way of an evicted client any more.
+            // Nobody is in the way of an evicted client any more. One that an operator sent away was in nobody's way.
             self.users.forget_evictions(departure.user);
         }
         self.census.leave(PeerHash::of(self.seed, self.peers[index as usize].ip()));
