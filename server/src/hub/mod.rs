@@ -9,6 +9,7 @@ mod error;
 mod keyring;
 mod listeners;
 mod log;
+pub mod reload;
 mod threads;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 
 pub use error::StartError;
 
+use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
 use crate::census::SharedCensus;
 use crate::clock::Clock;
@@ -110,8 +112,15 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
         draining: Arc::clone(&draining),
+        survey: Survey::new(threads.inboxes().into()),
         inboxes: threads.inboxes().into(),
         commands,
+        listen: hub,
+        admin,
+        token: config
+            .admin_token()
+            .map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?,
+        config: Arc::new(config.clone()),
     };
     tracing::info!(%hub, %admin, "listening");
     if let Some(banner) = banner {
@@ -148,12 +157,18 @@ async fn control(
         }
     });
     tokio::spawn(keyring.refresh(inboxes.clone()));
-    let cause = tokio::select! {
-        signal = signals.next() => signal,
-        Some(Command::Drain) = orders.recv() => "admin",
-        thread = threads.next_end() => {
-            tracing::error!(thread, "ended by itself");
-            return Err(StartError::ThreadLost);
+    let cause = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            Some(order) = orders.recv() => match order {
+                Command::Drain => break "admin",
+                // Whoever asked is told that it cannot be.
+                Command::Reload(answer) => drop(answer),
+            },
+            thread = threads.next_end() => {
+                tracing::error!(thread, "ended by itself");
+                return Err(StartError::ThreadLost);
+            }
         }
     };
     tracing::info!(cause, over = ?config.drain.over, "stopping: streams are ended and told when to come back");
