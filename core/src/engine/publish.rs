@@ -101,7 +101,8 @@ impl Engine {
         }
         self.wheel.disarm(index);
         let from = PublisherId { shard: self.shard, connection: self.id_of(index) };
-        self.outputs.push_back(Output::Publish(Box::new(PublishRequest { from, key, events })));
+        let published = self.now.instant;
+        self.outputs.push_back(Output::Publish(Box::new(PublishRequest { from, key, published, events })));
     }
 
     /// The sequencer has no room for the request.
