@@ -29,6 +29,8 @@ pub struct LimitSettings {
     pub head_bytes: u32,
     /// From the first moment of a request until its head (and again its body) is complete.
     pub head_timeout: Duration,
+    /// Whether limits on streams are only counted and not enforced.
+    pub dry_run: bool,
 }
 
 /// `[stream]`
@@ -90,6 +92,7 @@ impl Default for Settings {
                 event_bytes: 65_536,
                 head_bytes: 16_384,
                 head_timeout: Duration::from_secs(10),
+                dry_run: false,
             },
             stream: StreamSettings {
                 heartbeat: Some(Duration::from_secs(15)),

@@ -216,6 +216,7 @@ impl Config {
                 event_bytes: self.limits.event_bytes,
                 head_bytes: self.limits.head_bytes,
                 head_timeout: self.limits.head_timeout,
+                dry_run: false,
             },
             stream: StreamSettings {
                 heartbeat: self.stream.heartbeat,

@@ -137,6 +137,7 @@ fn settings(rng: &mut Rng, tabs: usize) -> Settings {
             event_bytes: 65_536,
             head_bytes: 4096,
             head_timeout: seconds(rng, 1, 10),
+            dry_run: false,
         },
         stream: StreamSettings {
             heartbeat: mostly(rng, heartbeat),

@@ -28,6 +28,7 @@ mod refusals;
 
 mod deadlines;
 mod drain;
+mod counted;
 mod fairness;
 mod rare;
 
