@@ -60,6 +60,10 @@ pub struct Counters {
     pub stale_inputs: u64,
     /// Requests refused since all request buffers together were at their bound.
     pub intake_refused: u64,
+    /// Streams that a limit would have refused, by what it would have been told, while limits are not enforced.
+    pub would_refuse: [u64; CloseReason::COUNT],
+    /// Streams that would have gone for a newer one of their user, while limits are not enforced.
+    pub would_evict: u64,
     /// Connections that ended, by reason.
     pub closes: [u64; CloseReason::COUNT],
     /// Streams that ended, by reason and duration.

@@ -29,6 +29,8 @@ pub struct LimitSettings {
     pub head_bytes: u32,
     /// From the first moment of a request until its head (and again its body) is complete.
     pub head_timeout: Duration,
+    /// Whether limits on streams are only counted and not enforced.
+    pub dry_run: bool,
 }
 
 /// `[stream]`
@@ -36,7 +38,7 @@ pub struct LimitSettings {
 pub struct StreamSettings {
     /// Longest silence on a stream before a comment is sent; `None` is off.
     pub heartbeat: Option<Duration>,
-    /// Base of the reconnection time; every client gets its own, uniform in `[retry, 2 × retry]`.
+    /// Base of the reconnection time; every client gets its own, uniform in `[retry, 2 × retry]` and later in a crowd.
     pub retry: Duration,
     /// A connection on which nothing moved for so long is closed.
     pub idle_timeout: Option<Duration>,
@@ -64,7 +66,7 @@ pub struct CorsSettings {
     pub origins: Vec<Box<str>>,
 }
 
-/// Everything an engine is told about its behaviour at start.
+/// Everything an engine is told about its behaviour, at start and again whenever it is to change.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `[limits]`
@@ -90,6 +92,7 @@ impl Default for Settings {
                 event_bytes: 65_536,
                 head_bytes: 16_384,
                 head_timeout: Duration::from_secs(10),
+                dry_run: false,
             },
             stream: StreamSettings {
                 heartbeat: Some(Duration::from_secs(15)),

@@ -41,11 +41,14 @@ mod window;
 mod check;
 mod deadlines;
 mod drain;
+mod reload;
+mod retry;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +77,7 @@ use outgoing::Outgoing;
 use output::{BufferId, Output, ShardId};
 use queues::{Queues, Source};
 use replay::Replay;
+use retry::Arrivals;
 use turn::{Carried, SendRecord, Turn};
 use window::Window;
 
@@ -148,6 +152,11 @@ pub struct Engine {
     /// Streams here.
     streams: u32,
     drain: Option<Drain>,
+    arrivals: Arrivals,
+    /// Slots whose timers were set under other settings.
+    to_rearm: Range<u32>,
+    /// Whether the history is within its limits.
+    is_trimmed: bool,
     counters: Counters,
 }
 
@@ -188,6 +197,9 @@ impl Engine {
             intake_bytes: 0,
             streams: 0,
             drain: None,
+            arrivals: Arrivals::default(),
+            to_rearm: 0..0,
+            is_trimmed: true,
             counters: Counters::default(),
         }
     }
@@ -200,6 +212,7 @@ impl Engine {
         self.window.reclaim();
         self.queues.begin_turn();
         self.trim_history();
+        self.rearm_some();
         self.fire_timers();
         self.step_drain();
     }
@@ -291,6 +304,7 @@ impl Engine {
             || !self.outputs.is_empty()
             || self.turn.has_consequences
             || self.window.is_full()
+            || self.is_following_settings()
     }
 
     /// When the engine next wants a turn, if nothing happens before.

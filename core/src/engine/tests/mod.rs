@@ -22,6 +22,7 @@ mod resume;
 mod seam;
 
 mod admission;
+mod dry_run;
 mod evictions;
 mod moves;
 mod refusals;
@@ -30,5 +31,7 @@ mod deadlines;
 mod drain;
 mod fairness;
 mod rare;
+mod reload;
+mod returns;
 
 use harness::{Client, Harness};

@@ -45,7 +45,7 @@ impl Scrape {
         Self {
             shards: state.shards.iter().map(Stats::last).collect(),
             streams: state.census.streams(),
-            connections_max: state.limits.connections,
+            connections_max: state.config.now().config.limits.connections,
             sequencer_queue: state.sequencer.len(),
             log: state.log.as_ref().map(FileLogScrape::of),
             version: state.version,
