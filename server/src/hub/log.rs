@@ -68,7 +68,12 @@ impl Readable {
 /// What a log with this configuration keeps.
 pub(super) fn retention(config: &Config) -> Retention {
     let LogConfig { bytes, age, ids, .. } = config.log;
-    Retention { history: config.history_settings(), bytes, age, ids: usize::try_from(ids).unwrap_or(usize::MAX) }
+    Retention {
+        history: config.history_settings(),
+        bytes,
+        age,
+        ids: usize::try_from(ids).unwrap_or(usize::MAX),
+    }
 }
 
 fn open_file(config: &LogConfig, fresh: Incarnation, clock: Clock) -> Result<OpenLog, StartError> {

@@ -221,11 +221,8 @@ fn compare(old: &Loaded, new: &mut Loaded, keys: KeyChanges, connections_max: u3
         if is_same && !has_content {
             continue;
         }
-        let mut change = Change {
-            setting: name,
-            from: shown(setting, &old.config),
-            to: shown(setting, &new.config),
-        };
+        let mut change =
+            Change { setting: name, from: shown(setting, &old.config), to: shown(setting, &new.config) };
         if is_same {
             change.to.push_str(" with other content");
         }

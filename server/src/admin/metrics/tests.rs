@@ -45,6 +45,8 @@ fn numbered_shard() -> Snapshot {
         publishes_refused: next(),
         stale_inputs: next(),
         intake_refused: next(),
+        would_refuse: [0; CloseReason::COUNT],
+        would_evict: 0,
         closes: [0; CloseReason::COUNT],
         durations: Default::default(),
     };

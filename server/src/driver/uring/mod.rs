@@ -21,9 +21,9 @@ use corecast_core::engine::parcel::Parcel;
 use corecast_core::time::Instant;
 use corecast_ring::{Completion, Errno, Interest, Listener, Outcome, Ring, RingAddress, ShortSend, Slot};
 
-use crate::shard::{Shard, ShardSettings};
 use crate::shard::inbox::Mail;
 use crate::shard::stats::Snapshot;
+use crate::shard::{Shard, ShardSettings};
 
 use acceptor::Acceptor;
 pub(crate) use acceptor::{ACCEPTS, MARGIN};

@@ -268,7 +268,9 @@ impl<D: Disk> FileLog<D> {
             if self.failed.is_some() {
                 break;
             }
-            let Some(name) = self.to_remove.take().or_else(|| self.catalog.let_go(bytes, age, now)) else { break };
+            let Some(name) = self.to_remove.take().or_else(|| self.catalog.let_go(bytes, age, now)) else {
+                break;
+            };
             match self.disk.remove(&name) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
