@@ -24,6 +24,7 @@ pub mod http;
 pub mod history;
 pub mod replay;
 pub mod timer_wheel;
+pub mod token_bucket;
 pub mod topics;
 pub mod users;
 

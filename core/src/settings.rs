@@ -38,7 +38,7 @@ pub struct LimitSettings {
 pub struct StreamSettings {
     /// Longest silence on a stream before a comment is sent; `None` is off.
     pub heartbeat: Option<Duration>,
-    /// Base of the reconnection time; every client gets its own, uniform in `[retry, 2 × retry]`.
+    /// Base of the reconnection time; every client gets its own, uniform in `[retry, 2 × retry]` and later in a crowd.
     pub retry: Duration,
     /// A connection on which nothing moved for so long is closed.
     pub idle_timeout: Option<Duration>,
@@ -66,7 +66,7 @@ pub struct CorsSettings {
     pub origins: Vec<Box<str>>,
 }
 
-/// Everything an engine is told about its behaviour at start.
+/// Everything an engine is told about its behaviour, at start and again whenever it is to change.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `[limits]`

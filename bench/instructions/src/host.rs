@@ -59,6 +59,10 @@ impl Census for Roomy {
         Ok(())
     }
 
+    fn enter(&self, _: PeerHash) -> Option<Full> {
+        None
+    }
+
     fn leave(&self, _: PeerHash) {}
 }
 

@@ -41,8 +41,11 @@ impl Engine {
                 }
                 assert!(!row.live || !self.outgoing.contains_key(&id.index), "what is cut is finished first");
                 let is_fed = !row.live && !self.ahead.iter().any(|&(_, index)| index == id.index);
+                let is_to_be_armed = is_fed || self.to_rearm.contains(&id.index);
                 assert!(
-                    self.wheel.is_armed(id.index) || self.settings.stream.heartbeat.is_none() || is_fed,
+                    self.wheel.is_armed(id.index)
+                        || self.settings.stream.heartbeat.is_none()
+                        || is_to_be_armed,
                     "a stream that waits has a timer"
                 );
             }

@@ -215,7 +215,7 @@ impl Engine {
     /// Lets go of what is too old or too much, and of those who had yet to read it.
     pub(super) fn trim_history(&mut self) {
         let topics = &mut self.topics;
-        self.history.trim(self.now.unix, |entry| {
+        self.is_trimmed = self.history.trim(self.now.unix, |entry| {
             if let Resolved::Topics(ids) = entry.audience {
                 ids.iter().for_each(|&id| topics.release(id));
             }

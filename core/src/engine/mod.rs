@@ -41,11 +41,14 @@ mod window;
 mod check;
 mod deadlines;
 mod drain;
+mod reload;
+mod retry;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +77,7 @@ use outgoing::Outgoing;
 use output::{BufferId, Output, ShardId};
 use queues::{Queues, Source};
 use replay::Replay;
+use retry::Arrivals;
 use turn::{Carried, SendRecord, Turn};
 use window::Window;
 
@@ -150,6 +154,11 @@ pub struct Engine {
     /// Connections here, by `Phase::index`.
     phases: [u32; Phase::COUNT],
     drain: Option<Drain>,
+    arrivals: Arrivals,
+    /// Slots whose timers were set under other settings.
+    to_rearm: Range<u32>,
+    /// Whether the history is within its limits.
+    is_trimmed: bool,
     counters: Counters,
 }
 
@@ -191,6 +200,9 @@ impl Engine {
             streams: 0,
             phases: [0; Phase::COUNT],
             drain: None,
+            arrivals: Arrivals::default(),
+            to_rearm: 0..0,
+            is_trimmed: true,
             counters: Counters::default(),
         }
     }
@@ -204,6 +216,7 @@ impl Engine {
         self.window.reclaim();
         self.queues.begin_turn();
         self.trim_history();
+        self.rearm_some();
         self.fire_timers();
         self.step_drain();
     }
@@ -305,6 +318,7 @@ impl Engine {
             || !self.outputs.is_empty()
             || self.turn.has_consequences
             || self.window.is_full()
+            || self.is_following_settings()
     }
 
     /// When the engine next wants a turn, if nothing happens before.

@@ -13,11 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use corecast_core::settings::LimitSettings;
-
 use self::control_stats::ControlStats;
 pub use self::listener::serve;
 use crate::census::SharedCensus;
+use crate::config::InForce;
 use crate::hub::command::Commands;
 use crate::log::file::LogStats;
 use crate::log::reader::ReaderStats;
@@ -37,8 +36,8 @@ pub struct AdminState {
     pub sequencer: SequencerQueue,
     /// What can be seen of a file log; absent for a memory log.
     pub log: Option<FileLogView>,
-    /// The limits in force.
-    pub limits: LimitSettings,
+    /// The configuration in force.
+    pub config: InForce,
     /// The version of this binary.
     pub version: &'static str,
     /// When the process began.

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use corecast_core::connection::PeerHash;
 use corecast_core::engine::census::Census as _;
 use corecast_core::hash::HashSeed;
-use corecast_core::settings::Settings;
 use tokio::sync::oneshot;
 
 use super::listener::{Bounds, serve_within};
 use super::*;
+use crate::config::{Purpose, Sources, load};
 
 /// Longer than any answer takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ fn hub() -> AdminState {
         census: SharedCensus::new(100, 0),
         sequencer: SequencerQueue::new(),
         log: None,
-        limits: Settings::default().limits,
+        config: InForce::new(load(&Sources::default(), Purpose::Inspect).unwrap()),
         version: "1.2.3",
         started: SystemTime::now(),
         draining: Arc::default(),

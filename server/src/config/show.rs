@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::load::Loaded;
 use super::problem::Origin;
-use super::schema::{SETTINGS, sections};
+use super::schema::{Reload, SETTINGS, sections};
 
 /// Width of a comment line, so that the file reads well in a terminal of 100 columns.
 const COMMENT_COLUMNS: usize = 96;
@@ -22,7 +22,11 @@ pub fn defaults() -> String {
             comment(&mut text, setting.doc);
             let default =
                 setting.default.map_or("not set".to_owned(), |default| format!("default {default}"));
-            comment(&mut text, &format!("Takes {}; {default}.", setting.allowed()));
+            let reload = match setting.reload {
+                Reload::Applies => "Follows a reload.",
+                Reload::NeedsRestart => "Needs a restart.",
+            };
+            comment(&mut text, &format!("Takes {}; {default}. {reload}", setting.allowed()));
             let _ = match setting.default {
                 Some(default) => writeln!(text, "{} = {default}", setting.key),
                 None => writeln!(text, "#{} = \"\"", setting.key),

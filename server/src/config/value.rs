@@ -151,8 +151,33 @@ impl Setting {
         Ok(())
     }
 
+    /// Writes the value that `from` has into `to`.
+    pub(crate) fn copy(&self, from: &Config, to: &mut Config) {
+        let from = &mut from.clone();
+        match &self.kind {
+            Kind::Count { field, .. } | Kind::BytesShort { field, .. } => *field(to) = *field(from),
+            Kind::CountOrAuto { field, .. } => *field(to) = *field(from),
+            Kind::Bytes { field, .. } => *field(to) = *field(from),
+            Kind::Duration { field, .. } => *field(to) = *field(from),
+            Kind::DurationOrOff { field, .. } => *field(to) = *field(from),
+            Kind::Switch { field } => *field(to) = *field(from),
+            Kind::Choice(choice) => {
+                if let Some(index) = (choice.chosen)(from) {
+                    (choice.choose)(to, index);
+                }
+            }
+            Kind::Address { field } => *field(to) = *field(from),
+            Kind::Path { field } => field(to).clone_from(field(from)),
+            Kind::OptionalPath { field } => field(to).clone_from(field(from)),
+            Kind::Secret { field } => field(to).clone_from(field(from)),
+            Kind::KeySetUrl { field } => field(to).clone_from(field(from)),
+            Kind::Origins { field } => field(to).clone_from(field(from)),
+            Kind::LogLevel { field } => field(to).clone_from(field(from)),
+        }
+    }
+
     /// The value in `config` as a TOML literal; `None` if it is unset. A secret is shown as `<set>`.
-    pub(super) fn read(&self, config: &mut Config) -> Option<String> {
+    pub(crate) fn read(&self, config: &mut Config) -> Option<String> {
         Some(match &self.kind {
             Kind::Count { field, .. } | Kind::BytesShort { field, .. } => field(config).to_string(),
             Kind::CountOrAuto { field, .. } => match field(config) {

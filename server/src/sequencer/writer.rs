@@ -13,7 +13,7 @@ use corecast_core::id::{EventId, Position};
 use corecast_core::idempotency::EventKey;
 use corecast_core::time::{Instant, UnixMillis};
 
-use crate::log::{Log, LogError};
+use crate::log::{Log, LogError, Retention};
 
 /// Places events in one log, in one order.
 pub struct Writer<L> {
@@ -58,6 +58,13 @@ impl<L: Log> Writer<L> {
     /// The log, when nothing more is to be written.
     pub fn into_log(self) -> L {
         self.log
+    }
+
+    /// Lets the log keep so much, and let go of what is more.
+    pub fn set_retention(&mut self, retention: &Retention, now: UnixMillis) {
+        self.log.set_retention(retention);
+        // Of nothing: a log that cannot keep anything has said so to who wanted it to.
+        let _ = self.log.append(&[], now);
     }
 
     /// Places and keeps what `requests` publish: all of it or nothing.

@@ -22,6 +22,7 @@ mod resume;
 mod seam;
 
 mod admission;
+mod dry_run;
 mod evictions;
 mod moves;
 mod refusals;
@@ -31,5 +32,7 @@ mod drain;
 mod counted;
 mod fairness;
 mod rare;
+mod reload;
+mod returns;
 
 use harness::{Client, Harness};

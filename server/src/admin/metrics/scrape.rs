@@ -60,7 +60,7 @@ impl Scrape {
             shards: state.shards.iter().map(Stats::last).collect(),
             streams: state.census.streams(),
             top_users: None,
-            limits: state.limits.clone(),
+            limits: state.config.now().config.settings().limits,
             inbox_events: state.inboxes.iter().map(Inbox::events_waiting).collect(),
             draining: state.draining.load(Ordering::Relaxed),
             control: state.control.snapshot(),
