@@ -47,7 +47,7 @@ pub struct Counters {
     pub expired: u64,
     /// Sends submitted.
     pub sends: u64,
-    /// Bytes submitted.
+    /// Bytes that sockets took.
     pub bytes: u64,
     /// Sends that the socket did not take whole.
     pub short_sends: u64,

@@ -228,7 +228,9 @@ impl Engine {
             return;
         };
         let carried = std::mem::replace(&mut record.carried, Carried::Settled);
-        self.hot[id.index as usize].bytes -= u64::from(record.len.saturating_sub(taken));
+        let untaken = u64::from(record.len.saturating_sub(taken));
+        self.hot[id.index as usize].bytes -= untaken;
+        self.counters.bytes -= untaken;
         let taken = taken as usize;
         match carried {
             Carried::Fanout(mask) => self.on_fanout_short(id.index, mask, taken),
@@ -244,6 +246,7 @@ impl Engine {
         if let Some(record) = self.turn.sends.iter_mut().find(|record| record.index == id.index) {
             record.carried = Carried::Settled;
             self.hot[id.index as usize].bytes -= u64::from(record.len);
+            self.counters.bytes -= u64::from(record.len);
         }
         self.handle_hangup(id);
     }

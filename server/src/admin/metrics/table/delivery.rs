@@ -40,7 +40,9 @@ pub(super) const DELIVERY: &[Metric] = &[
         source: Source::InboxEvents,
     },
     total("corecast_sends_total", "Sends submitted.", |shard| shard.counters.sends),
-    total("corecast_bytes_total", "Bytes submitted in sends.", |shard| shard.counters.bytes),
+    total("corecast_bytes_total", "Bytes that sockets took, heads and answers included.", |shard| {
+        shard.counters.bytes
+    }),
     total("corecast_short_sends_total", "Sends that the socket did not take whole.", |shard| {
         shard.counters.short_sends
     }),
