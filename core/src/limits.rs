@@ -87,6 +87,9 @@ pub const TTL_SECONDS_MAX: u64 = u32::MAX as u64;
 /// Bytes of padding that old XHR transports need before they show the first event (`padding=true`).
 pub const PADDING_BYTES: usize = 2048;
 
+/// Events that one look at its limits takes off a history: some 100 µs. More are left for the next turn.
+pub const HISTORY_TRIM_MAX: usize = 1024;
+
 const _: () = assert!(QUERY_PAIRS_MAX > SELECTORS_MAX && QUERY_PAIRS_MAX > EVENT_TOPICS_MAX);
 
 /// Bytes that all incomplete requests of one shard may hold together: a herd of half-sent posts must not be the end.

@@ -191,6 +191,15 @@ impl Listener {
         let address = self.0.local_addr()?;
         address.as_socket().ok_or_else(|| crate::Errno::AFNOSUPPORT.into())
     }
+
+    /// Sets how long sent bytes of sockets that are accepted from now on may stay unacknowledged.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the socket is open, and any time is allowed.
+    pub fn set_user_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.0.set_tcp_user_timeout(Some(timeout))
+    }
 }
 
 impl AsFd for Listener {

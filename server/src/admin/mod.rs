@@ -4,6 +4,7 @@
 //! itself, so nothing that happens here can hold up a shard (`asking`).
 //! Not here: publishers and subscribers, and what a command to the hub does (`hub`).
 
+pub mod control_stats;
 mod listener;
 mod patience;
 mod access;
@@ -28,12 +29,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use corecast_core::settings::LimitSettings;
-
+use self::control_stats::ControlStats;
 pub use self::listener::serve;
 use crate::admin::survey::Survey;
 use crate::census::SharedCensus;
-use crate::config::{Config, Secret};
+use crate::config::{InForce, Secret};
 use crate::hub::command::Commands;
 use crate::log::file::LogStats;
 use crate::log::reader::ReaderStats;
@@ -53,14 +53,16 @@ pub struct AdminState {
     pub sequencer: SequencerQueue,
     /// What can be seen of a file log; absent for a memory log.
     pub log: Option<FileLogView>,
-    /// The limits in force.
-    pub limits: LimitSettings,
+    /// The configuration in force.
+    pub config: InForce,
     /// The version of this binary.
     pub version: &'static str,
     /// When the process began.
     pub started: SystemTime,
     /// Whether the hub takes no more, since it is about to stop.
     pub draining: Arc<AtomicBool>,
+    /// What the control thread has done.
+    pub control: ControlStats,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,
     /// Where the hub is told what to do.
@@ -71,21 +73,14 @@ pub struct AdminState {
     pub admin: SocketAddr,
     /// What whoever asks must show; without one, only this machine is listened to.
     pub token: Option<Secret>,
-    /// The configuration in force.
-    pub config: Arc<Config>,
     /// Who has the most streams.
     pub survey: Survey,
 }
 
 impl AdminState {
-    /// The configuration in force.
-    fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config)
-    }
-
     /// Over which time streams are ended once the hub stops.
     fn drain_over(&self) -> Duration {
-        self.config.drain.over
+        self.config.now().config.drain.over
     }
 }
 

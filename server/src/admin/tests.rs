@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 use corecast_core::connection::PeerHash;
 use corecast_core::engine::census::Census as _;
 use corecast_core::hash::HashSeed;
-use corecast_core::settings::Settings;
 use tokio::sync::oneshot;
 
 use crate::config::{Purpose, Sources, load};
 
 use super::listener::{Bounds, serve_within};
 use super::*;
-
 /// Longer than any answer takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,16 +26,16 @@ fn hub() -> AdminState {
         census: SharedCensus::new(100, 0),
         sequencer: SequencerQueue::new(),
         log: None,
-        limits: Settings::default().limits,
+        config: InForce::new(load(&Sources::default(), Purpose::Inspect).unwrap()),
         version: "1.2.3",
         started: SystemTime::now(),
         draining: Arc::default(),
+        control: ControlStats::default(),
         inboxes: Arc::new([]),
         commands: Commands::channel().0,
         listen: (LOOPBACK, 1).into(),
         admin: (LOOPBACK, 2).into(),
         token: None,
-        config: load(&Sources::default(), Purpose::Dev).unwrap().config.into(),
         survey: Survey::new(Arc::new([])),
     }
 }

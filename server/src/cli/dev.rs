@@ -11,7 +11,7 @@ use corecast_core::selector::Selector;
 use super::error::CliError;
 use super::flags::{SettingFlags, load_config};
 use crate::clock;
-use crate::config::{LogKind, Override, Purpose, Secret};
+use crate::config::{LogKind, Override, Purpose, Secret, Source};
 use crate::hub::{self, DevOptions, HubOptions};
 use crate::logging;
 use crate::reachable::reachable;
@@ -57,13 +57,19 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let mut config = load_config(None, args.overrides(), Purpose::Dev)?.config;
+    let flags = args.overrides();
+    let mut loaded = load_config(None, flags.clone(), Purpose::Dev)?;
+    let mut made_up_key = None;
+    let config = &mut loaded.config;
     logging::start(&config.logging)?;
     let given = config.hmac_secret();
     let given = given.map_err(|cause| CliError::Key { place: "auth.hmac_key_file".to_owned(), cause })?;
     let secret = match given {
         Some(secret) => secret,
-        None => config.auth.hmac_key.insert(throw_away_key()?).clone(),
+        None => {
+            let key = made_up_key.insert(throw_away_key()?);
+            config.auth.hmac_key.insert(key.clone()).clone()
+        }
     };
     let token = mint(
         secret.expose(),
@@ -76,7 +82,8 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let page = PAGE.replace(TOKEN_PLACE, &token);
     let log = (config.log.kind == LogKind::File).then(|| config.log.path.clone());
     let banner = Box::new(move |hub, admin| dev_banner(hub, admin, &token, log.as_deref()));
-    Ok(hub::run(HubOptions { config, dev: Some(DevOptions { page, banner }) })?)
+    let source = Source { file: None, flags, purpose: Purpose::Dev, made_up_key };
+    Ok(hub::run(HubOptions { loaded, source, dev: Some(DevOptions { page, banner }) })?)
 }
 
 fn throw_away_key() -> Result<Secret, getrandom::Error> {

@@ -187,6 +187,12 @@ fn check_log(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut Vec<Wa
 
 fn check_limits(merged: &Merged, warnings: &mut Vec<Warning>) {
     let limits = &merged.config.limits;
+    if limits.dry_run {
+        warnings.push(Warning {
+            origin: merged.origin("limits", "dry_run"),
+            text: "limits.dry_run = true: limits on streams are counted and not enforced".to_owned(),
+        });
+    }
     for (key, limit) in [("per_user", limits.per_user), ("per_ip", limits.per_ip)] {
         if limit > limits.connections {
             warnings.push(Warning {

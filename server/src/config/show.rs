@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::Config;
 use super::load::Loaded;
 use super::problem::Origin;
-use super::schema::{SETTINGS, sections};
+use super::schema::{Reload, SETTINGS, sections};
 
 /// Width of a comment line, so that the file reads well in a terminal of 100 columns.
 const COMMENT_COLUMNS: usize = 96;
@@ -23,7 +22,11 @@ pub fn defaults() -> String {
             comment(&mut text, setting.doc);
             let default =
                 setting.default.map_or("not set".to_owned(), |default| format!("default {default}"));
-            comment(&mut text, &format!("Takes {}; {default}.", setting.allowed()));
+            let reload = match setting.reload {
+                Reload::Applies => "Follows a reload.",
+                Reload::NeedsRestart => "Needs a restart.",
+            };
+            comment(&mut text, &format!("Takes {}; {default}. {reload}", setting.allowed()));
             let _ = match setting.default {
                 Some(default) => writeln!(text, "{} = {default}", setting.key),
                 None => writeln!(text, "#{} = \"\"", setting.key),
@@ -54,12 +57,13 @@ pub fn in_force(loaded: &Loaded) -> String {
     text
 }
 
-/// The settings in force by section and key, for machines. Secrets are not shown; what is not set is null.
+/// The settings in force by section and key, for machines, and under `sources` which layer each is from. Secrets are not
+/// shown; what is not set is null.
 #[must_use]
-pub fn in_force_json(config: &Config) -> serde_json::Value {
-    let mut config = config.clone();
-    let mut shown = serde_json::Map::new();
-    for setting in SETTINGS {
+pub fn in_force_json(loaded: &Loaded) -> serde_json::Value {
+    let mut config = loaded.config.clone();
+    let (mut shown, mut sources) = (serde_json::Map::new(), serde_json::Map::new());
+    for (setting, origin) in SETTINGS.iter().zip(&loaded.origins) {
         let value = match setting.read(&mut config) {
             None => serde_json::Value::Null,
             Some(_) if setting.is_secret() => "(secret)".into(),
@@ -68,7 +72,16 @@ pub fn in_force_json(config: &Config) -> serde_json::Value {
         };
         let section = shown.entry(setting.section).or_insert_with(|| serde_json::Map::new().into());
         section[setting.key] = value;
+        let source = match origin {
+            Origin::Default => "default",
+            Origin::Dev => "dev",
+            Origin::File { .. } => "file",
+            Origin::Env(_) => "environment",
+            Origin::Flag(_) => "flag",
+        };
+        sources.insert(setting.name(), source.into());
     }
+    shown.insert("sources".to_owned(), sources.into());
     shown.into()
 }
 

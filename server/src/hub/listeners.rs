@@ -83,9 +83,15 @@ fn listen_patiently(address: SocketAddr, options: &ListenOptions) -> Result<List
     }
 }
 
+/// When the kernel gives a peer up. The clock of a cut network starts with the heartbeat that is not acknowledged, and is
+/// read when the kernel retransmits, which is up to a second late.
+pub(super) fn user_timeout(stream: &StreamConfig) -> Duration {
+    let heartbeat = stream.heartbeat.unwrap_or_default();
+    stream.dead_peer.saturating_sub(heartbeat + RETRANSMIT_SLACK).max(USER_TIMEOUT_MIN)
+}
+
 /// Accepted sockets inherit all of it: no call for each connection (io-uring.md, fact 7).
 fn options(stream: &StreamConfig) -> ListenOptions {
-    let heartbeat = stream.heartbeat.unwrap_or_default();
     ListenOptions {
         reuse_port: true,
         only_v6: false,
@@ -94,11 +100,7 @@ fn options(stream: &StreamConfig) -> ListenOptions {
         send_buffer_bytes: Some(SEND_BUFFER_BYTES),
         receive_buffer_bytes: Some(RECEIVE_BUFFER_BYTES),
         not_sent_bytes_max: Some(NOT_SENT_BYTES_MAX),
-        // The clock of a cut network starts with the heartbeat that is not acknowledged, and is read when the kernel
-        // retransmits, which is up to a second late.
-        user_timeout: Some(
-            stream.dead_peer.saturating_sub(heartbeat + RETRANSMIT_SLACK).max(USER_TIMEOUT_MIN),
-        ),
+        user_timeout: Some(user_timeout(stream)),
         keepalive: Some(KEEPALIVE),
     }
 }

@@ -19,7 +19,7 @@ use crate::config::{Config, LogConfig, LogKind};
 use crate::log::file::{Catalog, FileLog, FileLogOptions, Folder, Recovered};
 use crate::log::reader::Reader;
 use crate::log::timed::Timed;
-use crate::log::{Log, LogError, MemoryLog};
+use crate::log::{Log, LogError, MemoryLog, Retention};
 use crate::shard::inbox::Inbox;
 
 /// One of the logs there are.
@@ -50,7 +50,7 @@ impl OpenLog {
         let fresh = Incarnation(getrandom::u64()?);
         match config.log.kind {
             LogKind::Memory => {
-                let log = HubLog::Memory(MemoryLog::new(fresh, config.settings().history));
+                let log = HubLog::Memory(MemoryLog::new(fresh, config.history_settings()));
                 Ok(Self { log, readable: None })
             }
             LogKind::File => open_file(&config.log, fresh, clock),
@@ -62,6 +62,17 @@ impl Readable {
     /// The reader of this log, for the shards with these inboxes.
     pub(super) fn reader(&self, inboxes: Vec<Inbox>) -> Reader {
         Reader::new(self.catalog.clone(), self.folder.clone(), inboxes, self.view.reader.clone())
+    }
+}
+
+/// What a log with this configuration keeps.
+pub(super) fn retention(config: &Config) -> Retention {
+    let LogConfig { bytes, age, ids, .. } = config.log;
+    Retention {
+        history: config.history_settings(),
+        bytes,
+        age,
+        ids: usize::try_from(ids).unwrap_or(usize::MAX),
     }
 }
 
@@ -151,6 +162,13 @@ impl Log for HubLog {
         match self {
             Self::Memory(log) => log.append(events, now),
             Self::File(log) => log.append(events, now),
+        }
+    }
+
+    fn set_retention(&mut self, retention: &Retention) {
+        match self {
+            Self::Memory(log) => log.set_retention(retention),
+            Self::File(log) => log.set_retention(retention),
         }
     }
 }

@@ -22,11 +22,12 @@ use tokio::sync::mpsc;
 
 pub use error::StartError;
 
+use crate::admin::control_stats::ControlStats;
 use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
 use crate::census::SharedCensus;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{InForce, Loaded, Source};
 use crate::sequencer::SequencerQueue;
 use crate::shard::inbox::{Inbox, Mail};
 
@@ -35,9 +36,10 @@ use command::{Command, Commands};
 use keyring::Keyring;
 use listeners::Listeners;
 use log::OpenLog;
+use reload::{Parts, Reloader};
 use threads::{ShardParts, Threads};
 
-/// How long the streams' ends may take beyond the drain itself before the process ends without them.
+/// How long the streams' ends may take beyond the window of the drain before the process ends without them.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long requests that have begun may take to be complete once the hub stops.
@@ -50,7 +52,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct HubOptions {
     /// Every setting, checked.
-    pub config: Config,
+    pub loaded: Loaded,
+    /// Where they can be read again.
+    pub source: Source,
     /// Set for `corecast dev`.
     pub dev: Option<DevOptions>,
 }
@@ -75,7 +79,9 @@ impl std::fmt::Debug for DevOptions {
 /// # Errors
 /// Why it did not start, and what would help.
 pub fn run(options: HubOptions) -> Result<(), StartError> {
-    let HubOptions { config, dev } = options;
+    let HubOptions { loaded, source, dev } = options;
+    let in_force = InForce::new(loaded);
+    let config = in_force.config();
     let capacity = Capacity::find(&config)?;
     corecast_ring::selftest().map_err(StartError::Selftest)?;
     let keyring = Keyring::load(&config)?;
@@ -105,14 +111,15 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
     let draining = Arc::new(AtomicBool::new(false));
     let state = AdminState {
         shards: threads.stats().into(),
-        census,
+        census: census.clone(),
         sequencer: sequencer.clone(),
         log: log_view,
-        limits: config.settings().limits,
+        config: in_force.clone(),
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
         draining: Arc::clone(&draining),
         survey: Survey::new(threads.inboxes().into()),
+        control: ControlStats::default(),
         inboxes: threads.inboxes().into(),
         commands,
         listen: hub,
@@ -120,50 +127,52 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         token: config
             .admin_token()
             .map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?,
-        config: Arc::new(config.clone()),
+    };
+    let reloader = {
+        let _context = runtime.enter();
+        let (inboxes, sequencer) = (threads.inboxes(), sequencer.clone());
+        Reloader::new(Parts { source, in_force, keyring, inboxes, census, sequencer })?
     };
     tracing::info!(%hub, %admin, "listening");
     if let Some(banner) = banner {
         println!("{}", banner(hub, admin));
     }
-    runtime.block_on(control(
-        &config,
-        keyring,
+    let over = runtime.block_on(control(
+        reloader,
         &mut threads,
         admin_listener,
         state,
         &mut signals,
         &mut orders,
     ))?;
-    stop(&runtime, threads, &sequencer, signals)
+    stop(&runtime, threads, &sequencer, signals, over + STOP_PATIENCE)
 }
 
-/// Serves the admin listener, and drains the hub when told to. A hub that has lost its sequencer or its reader is an error:
+/// Serves the admin listener and reloads, and drains the hub when told to; the window of the drain. A hub that has lost its sequencer or its reader is an error:
 /// it must not go on without.
 async fn control(
-    config: &Config,
-    keyring: Keyring,
+    reloader: Reloader,
     threads: &mut Threads,
     listener: std::net::TcpListener,
     state: AdminState,
     signals: &mut Signals,
     orders: &mut mpsc::Receiver<Command>,
-) -> Result<(), StartError> {
+) -> Result<Duration, StartError> {
     let inboxes = threads.inboxes();
-    let draining = Arc::clone(&state.draining);
+    let (draining, in_force) = (Arc::clone(&state.draining), state.config.clone());
     tokio::spawn(async move {
         if let Err(error) = admin::serve(listener, state, std::future::pending()).await {
             tracing::error!(%error, "the admin listener has ended, metrics are gone");
         }
     });
-    tokio::spawn(keyring.refresh(inboxes.clone()));
+    let reloads = reloader.spawn();
     let cause = loop {
         tokio::select! {
             signal = signals.next() => break signal,
-            Some(order) = orders.recv() => match order {
+            Some(command) = orders.recv() => match command {
                 Command::Drain => break "admin",
-                // Whoever asked is told that it cannot be.
-                Command::Reload(answer) => drop(answer),
+                // One that finds no place hears that its reply is dropped.
+                Command::Reload(reply) => drop(reloads.try_send(reply)),
             },
             thread = threads.next_end() => {
                 tracing::error!(thread, "ended by itself");
@@ -171,7 +180,8 @@ async fn control(
             }
         }
     };
-    tracing::info!(cause, over = ?config.drain.over, "stopping: streams are ended and told when to come back");
+    let over = in_force.now().config.drain.over;
+    tracing::info!(cause, ?over, "stopping: streams are ended and told when to come back");
     draining.store(true, Ordering::Relaxed);
     threads::send_to_all(&inboxes, || Mail::Drain);
     let finished = tokio::time::timeout(REQUEST_PATIENCE, requests_finished(&inboxes)).await;
@@ -179,7 +189,7 @@ async fn control(
         tracing::warn!(patience = ?REQUEST_PATIENCE, "some requests were not complete in time");
     }
     threads::send_to_all(&inboxes, || Mail::EndStreams);
-    Ok(())
+    Ok(over)
 }
 
 /// Waits until no shard has a request left to finish: what is acknowledged can still be shown before streams end.
@@ -196,6 +206,7 @@ fn stop(
     threads: Threads,
     sequencer: &SequencerQueue,
     mut signals: Signals,
+    patience: Duration,
 ) -> Result<(), StartError> {
     let sequencer = sequencer.clone();
     let stopped = runtime.block_on(async move {
@@ -206,8 +217,8 @@ fn stop(
                 tracing::warn!(signal, "told twice: ending without waiting for streams");
                 std::process::exit(1);
             }
-            () = tokio::time::sleep(STOP_PATIENCE) => {
-                tracing::warn!(patience = ?STOP_PATIENCE, "some connections did not end, ending without them");
+            () = tokio::time::sleep(patience) => {
+                tracing::warn!(?patience, "some connections did not end, ending without them");
                 std::process::exit(1);
             }
         }

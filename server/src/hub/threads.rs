@@ -141,6 +141,7 @@ fn plant(
         let (settings, census, page) = (parts.config.settings(), parts.census.clone(), page.clone());
         let (shards, slots) = (inboxes.len() as u16, parts.capacity.slots);
         let drain_over = parts.config.drain.over;
+        let accept_rate = parts.config.accept_rate_of_shard(u32::from(shards));
         let (inbox, peers) = (inboxes[number].clone(), inboxes.to_vec());
         let (sequencer, stats, replay) = (sequencer.clone(), stats[number].clone(), ask.clone());
         let shard = move |verifier| {
@@ -158,7 +159,7 @@ fn plant(
                 page,
             };
             let engine = Engine::new(settings, options);
-            Shard { id, engine, clock, inbox, peers, sequencer, replay, stats, drain_over }
+            Shard { id, engine, clock, inbox, peers, sequencer, replay, stats, accept_rate, drain_over }
         };
         seeds.push(Seed {
             id,

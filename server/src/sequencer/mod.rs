@@ -9,14 +9,14 @@ mod writer;
 
 pub use writer::{Writer, Written};
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
 use corecast_core::engine::output::PublishRequest;
 use crossbeam_queue::ArrayQueue;
 
 use crate::clock;
-use crate::log::{Log, LogError};
+use crate::log::{Log, LogError, Retention};
 use crate::shard::bell::Bell;
 use crate::shard::inbox::{Inbox, Mail, hand_in};
 
@@ -41,6 +41,8 @@ pub struct SequencerQueue {
 struct Shared {
     requests: ArrayQueue<Box<PublishRequest>>,
     bell: Bell,
+    /// What the log is to keep from now on, until the sequencer has told it.
+    retention: Mutex<Option<Retention>>,
     stop: std::sync::atomic::AtomicBool,
     thread: std::sync::OnceLock<Thread>,
 }
@@ -58,6 +60,7 @@ impl SequencerQueue {
         let shared = Shared {
             requests: ArrayQueue::new(REQUESTS_MAX),
             bell: Bell::default(),
+            retention: Mutex::default(),
             stop: std::sync::atomic::AtomicBool::new(false),
             thread: std::sync::OnceLock::new(),
         };
@@ -89,6 +92,20 @@ impl SequencerQueue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shared.requests.is_empty()
+    }
+
+    /// Lets the log keep so much from now on.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner) = Some(retention);
+        self.ring();
+    }
+
+    fn take_retention(&self) -> Option<Retention> {
+        self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn has_retention(&self) -> bool {
+        self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Lets the sequencer end once it has answered everything that waits.
@@ -133,7 +150,7 @@ impl<L: Log> Sequencer<L> {
         loop {
             while self.turn() {}
             self.queue.shared.bell.announce_sleep();
-            if self.queue.is_empty() {
+            if self.queue.is_empty() && !self.queue.has_retention() {
                 if self.queue.is_stopped() {
                     return self.writer.into_log();
                 }
@@ -145,6 +162,9 @@ impl<L: Log> Sequencer<L> {
 
     /// Takes what waits, up to a batch. Whether there was anything.
     fn turn(&mut self) -> bool {
+        if let Some(retention) = self.queue.take_retention() {
+            self.writer.set_retention(&retention, clock::unix_now());
+        }
         let requests = self.next_batch();
         if requests.is_empty() {
             return false;

@@ -16,6 +16,7 @@ use corecast_core::replay::{PageRead, Sought};
 use corecast_ring::Wake;
 use crossbeam_queue::ArrayQueue;
 
+use super::ShardSettings;
 use super::bell::Bell;
 
 /// Events that wait for a shard: a little more than two windows, so that the next one is at hand. 8 B each.
@@ -64,6 +65,8 @@ pub enum Mail {
     Page(PageRead),
     /// Tokens are verified with these keys from now on.
     Keys(Box<Keys>),
+    /// The configuration has changed.
+    Settings(Box<ShardSettings>),
     /// Something that an operator asks of the engine.
     Ask(Ask),
     /// The hub stops: requests that have begun are finished.
@@ -207,6 +210,12 @@ impl Inbox {
     #[must_use]
     pub fn has_events(&self) -> bool {
         !self.shared.events.is_empty()
+    }
+
+    /// Events that wait for the shard.
+    #[must_use]
+    pub fn events_waiting(&self) -> usize {
+        self.shared.events.len()
     }
 
     /// Wakes the shard if it sleeps: for what was queued.

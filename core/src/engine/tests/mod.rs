@@ -22,6 +22,8 @@ mod resume;
 mod seam;
 
 mod admission;
+mod behind_proxies;
+mod dry_run;
 mod evictions;
 mod moves;
 mod refusals;
@@ -31,7 +33,10 @@ mod disconnect;
 
 mod deadlines;
 mod drain;
+mod counted;
 mod fairness;
 mod rare;
+mod reload;
+mod returns;
 
 use harness::{Client, Harness};

@@ -21,9 +21,9 @@ use corecast_core::engine::parcel::Parcel;
 use corecast_core::time::Instant;
 use corecast_ring::{Completion, Errno, Interest, Listener, Outcome, Ring, RingAddress, ShortSend, Slot};
 
-use crate::shard::Shard;
 use crate::shard::inbox::Mail;
 use crate::shard::stats::Snapshot;
+use crate::shard::{Shard, ShardSettings};
 
 use acceptor::Acceptor;
 pub(crate) use acceptor::{ACCEPTS, MARGIN};
@@ -72,7 +72,7 @@ impl UringDriver {
     #[must_use]
     pub fn new(shard: Shard, ring: Ring, listener: Listener, capacity: u32, rings: Vec<RingAddress>) -> Self {
         Self {
-            acceptor: Acceptor::new(listener, capacity),
+            acceptor: Acceptor::new(listener, capacity, shard.accept_rate, shard.clock.instant()),
             slots: Slots::new(capacity),
             arrivals: Arrivals::new(shard.id),
             to_receive: Vec::new(),
@@ -186,6 +186,7 @@ impl UringDriver {
                 Mail::Page(read) => self.shard.engine.handle_page(read),
                 Mail::Ask(ask) => ask(&mut self.shard.engine),
                 Mail::Keys(keys) => self.shard.engine.replace_keys(*keys),
+                Mail::Settings(settings) => self.follow(*settings),
                 Mail::Drain => {
                     self.acceptor.stop(&mut self.ring);
                     self.shard.engine.begin_drain(self.shard.drain_over);
@@ -193,6 +194,13 @@ impl UringDriver {
                 Mail::EndStreams => self.ends_streams = true,
             }
         }
+    }
+
+    fn follow(&mut self, settings: ShardSettings) {
+        let ShardSettings { engine, accept_rate, drain_over, user_timeout } = settings;
+        self.shard.engine.replace_settings(engine);
+        self.shard.drain_over = drain_over;
+        self.acceptor.follow(accept_rate, user_timeout, self.shard.clock.instant());
     }
 
     /// Streams end once every acknowledged event has come in.
@@ -283,6 +291,7 @@ impl UringDriver {
                 Err(_) => self.shard.engine.handle_send_failed(id),
             }
         }
+        self.shard.engine.handle_sent(self.shard.clock.instant());
     }
 
     /// Closes what is to be closed. Unread input would turn a close into a reset, which can destroy the last event on
