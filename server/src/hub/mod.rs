@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 pub use error::StartError;
 
 use crate::admin::control_stats::ControlStats;
+use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
 use crate::census::SharedCensus;
 use crate::clock::Clock;
@@ -118,8 +119,14 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         started: SystemTime::now(),
         draining: Arc::clone(&draining),
         control: ControlStats::default(),
+        survey: Survey::new(threads.inboxes().into()),
         inboxes: threads.inboxes().into(),
         commands,
+        listen: hub,
+        admin,
+        token: config
+            .admin_token()
+            .map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?,
     };
     let reloader = {
         let _context = runtime.enter();
