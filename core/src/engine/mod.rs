@@ -40,6 +40,7 @@ mod window;
 
 mod check;
 mod deadlines;
+mod last_requests;
 mod drain;
 
 #[cfg(test)]
@@ -147,6 +148,8 @@ pub struct Engine {
     intake_bytes: usize,
     /// Streams here.
     streams: u32,
+    /// Whether no connection is kept for another request.
+    last_requests: bool,
     drain: Option<Drain>,
     counters: Counters,
 }
@@ -187,6 +190,7 @@ impl Engine {
             replay: Replay::new(seed),
             intake_bytes: 0,
             streams: 0,
+            last_requests: false,
             drain: None,
             counters: Counters::default(),
         }

@@ -27,6 +27,7 @@ mod moves;
 mod refusals;
 
 mod deadlines;
+mod last_requests;
 mod drain;
 mod fairness;
 mod rare;
