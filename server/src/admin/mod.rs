@@ -17,6 +17,8 @@ use corecast_core::settings::LimitSettings;
 pub use self::listener::serve;
 use crate::census::SharedCensus;
 use crate::hub::command::Commands;
+use crate::hub::status::DrainProgress;
+use crate::hub::watchdog::WatchdogCounts;
 use crate::log::file::LogStats;
 use crate::log::reader::ReaderStats;
 use crate::log::timed::AppendTimes;
@@ -43,6 +45,10 @@ pub struct AdminState {
     pub started: SystemTime,
     /// Whether the hub takes no more, since it is about to stop.
     pub draining: Arc<AtomicBool>,
+    /// How far the drain has come, once there is one.
+    pub drain: DrainProgress,
+    /// How often the watchdog was fed, and was not.
+    pub watchdog: WatchdogCounts,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,
     /// Where the hub is told what to do.

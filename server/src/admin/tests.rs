@@ -30,6 +30,8 @@ fn hub() -> AdminState {
         version: "1.2.3",
         started: SystemTime::now(),
         draining: Arc::default(),
+        drain: DrainProgress::default(),
+        watchdog: WatchdogCounts::default(),
         inboxes: Arc::new([]),
         commands: Commands::channel().0,
     }

@@ -66,6 +66,8 @@ pub enum Mail {
     Keys(Box<Keys>),
     /// Something that an operator asks of the engine.
     Ask(Ask),
+    /// The hub is about to stop: nobody new is accepted, and who is here has one more request answered.
+    LastRequests,
     /// The hub stops: requests that have begun are finished.
     Drain,
     /// No shard has a request left to finish: streams may end.
@@ -85,7 +87,7 @@ struct Shared {
     wake: Wake,
     /// Connections that may still move in. Out of date by a turn; the margin of the table makes up for it.
     room: AtomicU32,
-    /// Requests that a draining shard has yet to finish; `NOT_DRAINING` before.
+    /// Requests that a stopping shard has yet to finish; `NOT_DRAINING` before.
     unfinished: AtomicU32,
     closed: AtomicBool,
 }
@@ -114,7 +116,9 @@ impl Inbox {
         self.shared.closed.store(true, Ordering::SeqCst);
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether the shard has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         self.shared.closed.load(Ordering::Relaxed)
     }
 
@@ -134,7 +138,7 @@ impl Inbox {
     /// # Errors
     /// The event, to be tried again once the shard has turned.
     pub fn queue_event(&self, event: SharedEvent) -> Result<(), SharedEvent> {
-        if self.is_closed() {
+        if self.has_ended() {
             return Ok(());
         }
         self.shared.events.push(event).inspect_err(|_| self.wake_shard())
@@ -145,7 +149,7 @@ impl Inbox {
     /// # Errors
     /// The letter.
     pub fn queue(&self, mail: Mail) -> Result<(), Mail> {
-        if self.is_closed() {
+        if self.has_ended() {
             return Ok(());
         }
         self.shared.mail.push(mail).inspect_err(|_| self.wake_shard())
@@ -192,7 +196,7 @@ impl Inbox {
         self.shared.room.load(Ordering::Relaxed) > ROOM_MARGIN
     }
 
-    /// A draining shard tells how many requests it has yet to finish.
+    /// A stopping shard tells how many requests it has yet to finish: before the drain those that may still come count too.
     pub fn announce_unfinished(&self, requests: u32) {
         self.shared.unfinished.store(requests, Ordering::SeqCst);
     }
