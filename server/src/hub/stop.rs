@@ -49,7 +49,6 @@ impl Control<'_> {
     pub(super) async fn let_go(&mut self, ending: Ending, signals: &mut Signals) -> Result<(), StartError> {
         self.state.draining.store(true, Ordering::Relaxed);
         let over = self.config.drain.over;
-        let (streams, _) = totals(&self.state.shards);
         let outcome = match ending {
             Ending::Stop => {
                 self.service.stopping();
@@ -60,6 +59,7 @@ impl Control<'_> {
             }
             Ending::HandOver(successor) => self.hand_over(successor, signals).await,
         };
+        let (streams, _) = totals(&self.state.shards);
         tracing::info!(streams, ?over, "streams are ended and told when to come back");
         self.state.drain.begin(streams, over);
         self.service.status(&draining(streams, streams));
