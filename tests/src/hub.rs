@@ -371,9 +371,17 @@ impl Hub {
     /// # Panics
     /// If it does not.
     pub fn take_over(&mut self) {
+        self.signal(Signal::USR2);
+        self.expect_takeover();
+    }
+
+    /// Waits until a new process serves that was told to take over.
+    ///
+    /// # Panics
+    /// If none does.
+    pub fn expect_takeover(&mut self) {
         self.process.expected_to_end = true;
         self.process.kills_group = true;
-        self.signal(Signal::USR2);
         let known = self.generations.len() + 1;
         let listening = eventually(PATIENCE, "a new process listens", || {
             self.process.log.listening().into_iter().nth(known)
