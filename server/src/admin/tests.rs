@@ -31,6 +31,7 @@ fn hub() -> AdminState {
         started: SystemTime::now(),
         draining: Arc::default(),
         control: ControlStats::default(),
+        drain: DrainProgress::default(),
         inboxes: Arc::new([]),
         commands: Commands::channel().0,
         listen: (LOOPBACK, 1).into(),
