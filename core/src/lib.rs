@@ -32,3 +32,4 @@ pub mod close_reason;
 pub mod connection;
 pub mod counters;
 pub mod engine;
+pub mod latency;

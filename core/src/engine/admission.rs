@@ -156,6 +156,7 @@ impl Engine {
 
     /// Tells a stream that a newer one has its place, in the form that makes it stay away, and ends it.
     fn evict(&mut self, Older { index, reason }: Older) {
+        self.counters.evictions[reason.index()] += 1;
         if reason == CloseReason::Evicted {
             self.users.note_evicted(index, self.now.instant + EVICTED_MEMORY);
         }
@@ -167,6 +168,7 @@ impl Engine {
 
     /// No room. A stream is told when to come back; who asked for no stream is told by a status.
     pub(super) fn refuse(&mut self, index: u32, parcel: &Parcel, reason: CloseReason) {
+        self.counters.refusals[reason.index()] += 1;
         let retry_ms = self.retry_within(REFUSED_RETRY, REFUSED_RETRY_SPREAD);
         let bytes = if parcel.wants_event_stream {
             let mut bytes = BytesMut::from(&self.stream_head(parcel, retry_ms)[..]);

@@ -172,9 +172,9 @@ impl Engine {
         self.topics.unsubscribe(index);
         if let Some(departure) = self.users.leave(index)
             && departure.was_last
-            && !matches!(reason, CloseReason::Evicted | CloseReason::Replaced)
+            && !matches!(reason, CloseReason::Evicted | CloseReason::Replaced | CloseReason::Disconnected)
         {
-            // Nobody is in the way of an evicted client any more.
+            // Nobody is in the way of an evicted client any more. Of one that was disconnected an operator is.
             self.users.forget_evictions(departure.user);
         }
         self.census.leave(PeerHash::of(self.seed, self.peers[index as usize].ip()));

@@ -4,6 +4,7 @@
 //! a shard. Not here: publishers and subscribers, or any change of the hub. Whoever reaches it may read all of it:
 //! it binds to loopback unless the operator says otherwise.
 
+pub mod control_stats;
 mod listener;
 mod metrics;
 mod routes;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+use self::control_stats::ControlStats;
 pub use self::listener::serve;
 use crate::census::SharedCensus;
 use crate::config::InForce;
@@ -42,6 +44,8 @@ pub struct AdminState {
     pub started: SystemTime,
     /// Whether the hub takes no more, since it is about to stop.
     pub draining: Arc<AtomicBool>,
+    /// What the control thread has done.
+    pub control: ControlStats,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,
     /// Where the hub is told what to do.

@@ -30,6 +30,7 @@ fn hub() -> AdminState {
         version: "1.2.3",
         started: SystemTime::now(),
         draining: Arc::default(),
+        control: ControlStats::default(),
         inboxes: Arc::new([]),
         commands: Commands::channel().0,
     }

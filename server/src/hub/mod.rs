@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 
 pub use error::StartError;
 
+use crate::admin::control_stats::ControlStats;
 use crate::admin::{self, AdminState};
 use crate::census::SharedCensus;
 use crate::clock::Clock;
@@ -116,6 +117,7 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
         draining: Arc::clone(&draining),
+        control: ControlStats::default(),
         inboxes: threads.inboxes().into(),
         commands,
     };

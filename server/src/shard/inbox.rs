@@ -212,6 +212,12 @@ impl Inbox {
         !self.shared.events.is_empty()
     }
 
+    /// Events that wait for the shard.
+    #[must_use]
+    pub fn events_waiting(&self) -> usize {
+        self.shared.events.len()
+    }
+
     /// Wakes the shard if it sleeps: for what was queued.
     pub fn wake_shard(&self) {
         if self.shared.bell.must_wake() {

@@ -425,6 +425,7 @@ impl World {
             expires,
             ephemeral: event.ephemeral,
             sequenced: self.now.unix,
+            published: self.now.instant,
             frame,
         });
         if !sequenced.ephemeral {
@@ -559,6 +560,7 @@ impl World {
         for id in failed {
             self.shards[shard].engine.handle_send_failed(id);
         }
+        self.shards[shard].engine.handle_sent(self.now.instant);
         self.check(shard);
     }
 

@@ -539,6 +539,7 @@ impl Harness {
             expires: event.ttl.map(|ttl| UnixMillis(self.now.unix.0 + ttl.as_millis() as u64)),
             ephemeral: event.ephemeral,
             sequenced: self.now.unix,
+            published: self.now.instant,
             frame,
         });
         if let Some(log) = &mut self.log {
@@ -572,7 +573,7 @@ impl Harness {
         if self.mood == SequencerMood::Hesitates {
             return;
         }
-        while let Some(PublishRequest { from, key, events }) = self.waiting.pop_front() {
+        while let Some(PublishRequest { from, key, events, .. }) = self.waiting.pop_front() {
             let cannot_keep = self.mood == SequencerMood::CannotKeep;
             let results = events
                 .into_iter()
@@ -759,6 +760,7 @@ impl Harness {
         for (id, taken) in short {
             self.shards[shard].engine.handle_short_send(id, taken);
         }
+        self.shards[shard].engine.handle_sent(self.now.instant);
         self.check(shard);
     }
 

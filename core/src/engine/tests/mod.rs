@@ -30,6 +30,7 @@ mod refusals;
 
 mod deadlines;
 mod drain;
+mod counted;
 mod fairness;
 mod rare;
 mod reload;

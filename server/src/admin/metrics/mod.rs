@@ -2,12 +2,14 @@
 //!
 //! Shards count in plain integers and leave copies; nothing here is shared with them, so that counting costs nothing.
 //! `table` is the one list of what there is; `docs/metrics.md` is held against it by a test.
-//! Not here: numbers of one user or one address. There can be any number of those, and each would be a series.
+//! Not here: numbers of any user or address. There can be any number of those, and each would be a series; only the users
+//! with the most streams are shown, and only if an operator asks for so many (`metrics.top_users`).
 
 mod table;
 
 mod exposition;
 mod metric;
+mod host;
 mod process;
 mod scrape;
 

@@ -291,6 +291,7 @@ impl UringDriver {
                 Err(_) => self.shard.engine.handle_send_failed(id),
             }
         }
+        self.shard.engine.handle_sent(self.shard.clock.instant());
     }
 
     /// Closes what is to be closed. Unread input would turn a close into a reset, which can destroy the last event on

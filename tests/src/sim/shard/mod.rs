@@ -258,6 +258,7 @@ impl Shard {
         for (to, buffer) in sends {
             self.send(to, buffer, net, oracle);
         }
+        self.engine.handle_sent(self.busy_until);
         for id in std::mem::take(&mut self.closed) {
             self.release(id, net);
         }
