@@ -108,6 +108,7 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
 
     let (commands, mut orders) = Commands::channel();
     let draining = Arc::new(AtomicBool::new(false));
+    let done = ControlStats::default();
     let state = AdminState {
         shards: threads.stats().into(),
         census: census.clone(),
@@ -117,14 +118,14 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
         draining: Arc::clone(&draining),
-        control: ControlStats::default(),
+        control: done.clone(),
         inboxes: threads.inboxes().into(),
         commands,
     };
     let reloader = {
         let _context = runtime.enter();
         let (inboxes, sequencer) = (threads.inboxes(), sequencer.clone());
-        Reloader::new(Parts { source, in_force, keyring, inboxes, census, sequencer })?
+        Reloader::new(Parts { source, in_force, keyring, inboxes, census, sequencer, control: done })?
     };
     tracing::info!(%hub, %admin, "listening");
     if let Some(banner) = banner {
