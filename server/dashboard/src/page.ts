@@ -38,6 +38,20 @@ export class Page {
     this.draw();
   }
 
+  /** To a view, as a link would lead there, but at once. */
+  goTo(link: string): void {
+    location.hash = link;
+    this.route = routeOf(link);
+    this.changed();
+  }
+
+  /** The hub will ask for it again, if it wants one. */
+  forgetToken(): void {
+    this.#live.abort();
+    this.admin.unlock('');
+    this.#follow();
+  }
+
   changed(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;

@@ -131,7 +131,7 @@ function TokenPrompt({ page }: { page: Page }) {
   // A token that was there has just been refused.
   const [wasRefused] = useState(page.admin.hasToken);
   return (
-    <Dialog title="This hub asks for a token" onClose={() => {}}>
+    <Dialog title="This hub asks for a token">
       <form
         onSubmit={(event) => {
           event.preventDefault();

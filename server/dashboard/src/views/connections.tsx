@@ -80,7 +80,8 @@ export function ConnectionsView({ page }: { page: Page }) {
   };
   const change = (changes: Partial<Search>) => {
     setDone('');
-    location.hash = linkTo('connections', { ...search, by: search.value === '' && changes.value === undefined ? '' : search.by, ...changes });
+    const next = { ...search, ...changes };
+    page.goTo(linkTo('connections', { ...next, by: next.value === '' ? '' : next.by }));
   };
   const onDisconnected = (count: number) => {
     setTarget(null);
@@ -99,7 +100,7 @@ export function ConnectionsView({ page }: { page: Page }) {
           {answer !== null && <span class="quiet">{exact(answer.matched)} {answer.matched === 1 ? 'matches' : 'match'}, as of {timeOfDay(new Date(answer.as_of))}</span>}
         </div>
       </div>
-      <SearchForm key={searchKey} page={page} search={search} change={change} onDisconnect={setTarget} onRefresh={() => setRefreshed((times) => times + 1)} />
+      <SearchForm page={page} search={search} change={change} onDisconnect={setTarget} onRefresh={() => setRefreshed((times) => times + 1)} />
       {problem !== '' && <p class="problem" role="alert">{problem}</p>}
       <div class="scroll" tabIndex={0} role="group" aria-label="Connections, a table" aria-busy={isLoading}>
         <table class="list">
@@ -164,6 +165,11 @@ interface SearchFormProps {
 function SearchForm({ page, search, change, onDisconnect, onRefresh }: SearchFormProps) {
   const [by, setBy] = useState(search.by);
   const [value, setValue] = useState(search.value);
+  // What is typed gives way to what a link or the back button asks for.
+  useEffect(() => {
+    setBy(search.by);
+    setValue(search.value);
+  }, [search.by, search.value]);
   const suggestions = useSuggestions(page, by, value);
   const target: Target | null = search.value === '' ? null : { kind: search.by as Target['kind'], value: search.value };
   return (

@@ -24,7 +24,7 @@ export function SettingsView({ page }: { page: Page }) {
         {page.admin.hasToken && (
           <Card title="Token">
             <p class="quiet">The admin token is kept until this tab is closed.</p>
-            <p class="row"><button type="button" onClick={() => page.admin.unlock('')}>Forget it</button></p>
+            <p class="row"><button type="button" onClick={() => page.forgetToken()}>Forget it</button></p>
           </Card>
         )}
       </div>
