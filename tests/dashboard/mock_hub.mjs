@@ -15,7 +15,8 @@ const FILES = {
   '/dashboard.css': ['dashboard.css', 'text/css; charset=utf-8'],
 };
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:";
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; " +
+  "form-action 'none'; frame-ancestors 'none'";
 
 /** Names that would run, break out, or hide if anybody took them for markup. */
 export const HOSTILE_USERS = [
@@ -60,7 +61,7 @@ export class MockHub {
     this.state = 'running';
     this.drained = null;
     this.totals = {};
-    this.closes = { peer_gone: 18_203, evicted: 412, replaced: 96, dead_peer: 31, token_expired: 12, slow_consumer: 4 };
+    this.closes = { peer_gone: 18_203, moved: 9_000, user_limit: 57, evicted: 412, replaced: 96, dead_peer: 31, token_expired: 12, slow_consumer: 4 };
     this.refusals = { connection_limit: 0, user_limit: 57, address_limit: 3 };
     this.would = this.settings.dryRun ? { user_limit: 210, evicted: 34 } : {};
     this.shards = Array.from({ length: SHARDS }, () => ({ deliveries: 9e6, bytes: 2e9, turns: 4e5 }));
@@ -78,7 +79,7 @@ export class MockHub {
         id: `${index % SHARDS}-${index}-1`,
         shard: index % SHARDS,
         state: 'streaming',
-        user: anonymous ? null : (HOSTILE_USERS[index] ?? `user-${Math.floor(index / 2)}`),
+        user: anonymous ? (index % 2 === 0 ? `tab-${index}` : null) : (HOSTILE_USERS[index] ?? `user-${Math.floor(index / 2)}`),
         anonymous,
         address: index % 5 === 0 ? `[2001:db8::${(index + 1).toString(16)}]:${50_000 + index}` : `10.1.${index >> 8}.${index & 255}:${50_000 + index}`,
         age_seconds: (index * 7919) % 86_400 + this.random(),
@@ -203,7 +204,7 @@ export class MockHub {
       history: { events: 65_536, bytes: 14_680_064 },
       sequencer_queue: this.settings.isBusy ? Math.round(5 * this.random()) : 0,
       log: this.settings.log
-        ? { kind: 'file', state: 'healthy', bytes: 412_000_000 + this.totals.published * 10, segments: 7, append_p99_ms: 1.8 + this.random(), last_sync: new Date(this.now - 4).toISOString() }
+        ? { kind: 'file', state: 'ok', bytes: 412_000_000 + this.totals.published * 10, segments: 7, append_p99_ms: 1.8 + this.random(), last_sync: new Date(this.now - 4).toISOString() }
         : null,
       memory: { resident_bytes: 41_943_040 },
       top_users: this.topUsers(),
@@ -221,7 +222,7 @@ export class MockHub {
   topUsers() {
     const named = HOSTILE_USERS.slice(0, 4).map((user, index) => ({ user, anonymous: false, connections: 40 - 3 * index }));
     const usual = Array.from({ length: 5 }, (_, index) => ({ user: `user-${index + 20}`, anonymous: false, connections: 5 - index }));
-    return [{ user: null, anonymous: true, connections: 112 }, ...named, ...usual];
+    return [{ user: 'tab-10', anonymous: true, connections: 112 }, ...named, ...usual];
   }
 
   drain() {
@@ -265,7 +266,7 @@ export class MockHub {
       'GET users': () => json(response, { users: this.topUsers().filter((row) => row.user?.startsWith(query.get('prefix') ?? '')), matched: 9, next: null }),
       'GET topics': () => json(response, { topics: this.sample().top_topics.filter((row) => row.selector.startsWith(query.get('prefix') ?? '')), matched: 9, next: null }),
       'GET config': () => json(response, CONFIG),
-      'POST reload': () => json(response, this.reloaded ?? { applied: [{ setting: 'limits.per_user', from: 1, to: 3 }], needs_restart: ['hub.shards'] }, this.reloaded === undefined ? 200 : 422),
+      'POST reload': () => json(response, this.reloaded ?? { applied: [{ setting: 'limits.per_user', from: '1', to: '3' }], needs_restart: [{ setting: 'hub.shards', from: '4', to: '8' }] }, this.reloaded === undefined ? 200 : 422),
       'POST drain': () => {
         this.drain();
         json(response, { state: 'draining', over_seconds: 30 }, 202);
@@ -359,7 +360,7 @@ function matches(row, wanted) {
     (wanted.topic === undefined || row.topics.includes(wanted.topic)) &&
     (wanted.connection === undefined || row.id === wanted.connection) &&
     (wanted.address === undefined || row.address.replace(/:\d+$/, '').replace(/[[\]]/g, '') === wanted.address) &&
-    (wanted.anonymous === undefined || row.anonymous) &&
+    (wanted.anonymous === undefined ? wanted.user === undefined || !row.anonymous : row.anonymous) &&
     (wanted.behind === undefined || row.lag_events > 0) &&
     (wanted.state === undefined || row.state === wanted.state)
   );
@@ -368,11 +369,10 @@ function matches(row, wanted) {
 const CONFIG = {
   hub: { listen: '0.0.0.0:8080', shards: 4, driver: 'auto' },
   admin: { listen: '127.0.0.1:9180', token: '(secret)' },
-  auth: { hmac_key_file: '/etc/corecast/hmac.key', anonymous: false },
+  auth: { hmac_key: null, hmac_key_file: '/etc/corecast/hmac.key', anonymous: false },
   limits: { connections: STREAMS_MAX, per_user: 1, per_user_policy: 'evict_oldest', per_ip: 0, event_bytes: 65_536 },
   stream: { heartbeat: '15s', retry: '3s', idle_timeout: '300s', dead_peer: '30s', max_age: 'off' },
   cors: { origins: ['https://app.example.com'] },
-  sources: { 'hub.listen': 'file', 'hub.shards': 'environment', 'limits.per_user': 'file', 'limits.connections': 'default' },
 };
 
 function json(response, value, status = 200) {

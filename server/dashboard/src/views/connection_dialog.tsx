@@ -33,7 +33,8 @@ export function ConnectionDialog({ admin, id, onClose, onDisconnect }: Connectio
       });
     return () => asked.abort();
   }, [id]);
-  const user = details === null || details.anonymous ? null : details.user;
+  const user = details?.user ?? null;
+  const isAnonymous = details?.anonymous === true;
   return (
     <Dialog title={`Connection ${id}`} onClose={onClose} isWide>
       {problem !== '' && <p class="problem" role="alert">{problem}</p>}
@@ -41,8 +42,8 @@ export function ConnectionDialog({ admin, id, onClose, onDisconnect }: Connectio
       {details !== null && <Details details={details} />}
       <p class="buttons">
         <button type="button" onClick={onClose}>Close</button>
-        {user !== null && <a class="button" href={linkTo('connections', { by: 'user', value: user })} onClick={onClose}>All of this user</a>}
-        {user !== null && <button type="button" class="danger" onClick={() => onDisconnect({ kind: 'user', value: user })}>Disconnect the user…</button>}
+        {user !== null && <a class="button" href={linkTo('connections', { by: 'user', value: user, anonymous: isAnonymous ? 'true' : '' })} onClick={onClose}>All of this user</a>}
+        {user !== null && <button type="button" class="danger" onClick={() => onDisconnect({ kind: 'user', value: user, isAnonymous })}>Disconnect the user…</button>}
         {details !== null && <button type="button" class="danger" onClick={() => onDisconnect({ kind: 'connection', value: id })}>Disconnect…</button>}
       </p>
     </Dialog>

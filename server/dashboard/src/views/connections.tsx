@@ -171,7 +171,7 @@ function SearchForm({ page, search, change, onDisconnect, onRefresh }: SearchFor
     setValue(search.value);
   }, [search.by, search.value]);
   const suggestions = useSuggestions(page, by, value);
-  const target: Target | null = search.value === '' ? null : { kind: search.by as Target['kind'], value: search.value };
+  const target: Target | null = search.value === '' ? null : { kind: search.by as Target['kind'], value: search.value, isAnonymous: search.by === 'user' && search.anonymous !== '' };
   return (
     <form
       class="search"
@@ -190,7 +190,7 @@ function SearchForm({ page, search, change, onDisconnect, onRefresh }: SearchFor
         </select>
       </label>
       <label class="grow">
-        {by === 'topic' ? 'Selector, exactly' : by === 'address' ? 'IP address' : 'User, exactly'}
+        {by === 'topic' ? 'Selector, exactly' : by === 'address' ? 'IP address' : search.anonymous === '' ? 'User, exactly' : 'Client id, exactly'}
         <input
           type="search"
           name="value"
@@ -287,7 +287,7 @@ function Row({ row, onOpen }: { row: ConnectionRow; onOpen: () => void }) {
       <td class="number less">{duration(row.silence_seconds)}</td>
       <td class="number">{bytes(row.bytes)}</td>
       <td class={row.lag_events > 0 ? 'number high' : 'number'}>{exact(row.lag_events)}</td>
-      <td class="number less">{row.expires === null ? 'never' : <span title={moment(row.expires)}>{remaining(row.expires)}</span>}</td>
+      <td class="number less">{row.expires === null ? <span class="quiet">never</span> : <span title={moment(row.expires)}>{remaining(row.expires)}</span>}</td>
       <td class="number">
         <button
           type="button"

@@ -133,7 +133,7 @@ function Publish({ page }: { page: Page }) {
     }
   };
   return (
-    <Card title="Publish">
+    <Card title="Publish" class="publish">
       <form
         name="publish"
         onSubmit={(event) => {

@@ -5,7 +5,7 @@ import type { ComponentChildren } from 'preact';
 import type { Counts, LogSample, Sample, TopicRow, UserRow } from '../api';
 import { Chart } from '../chart';
 import type { Line } from '../chart';
-import { bytes, count, duration, exact, milliseconds, moment, rate, words } from '../format';
+import { UNKNOWN, bytes, count, duration, exact, milliseconds, moment, rate, words } from '../format';
 import type { Page } from '../page';
 import { Bar, Card, Empty, Facts, Name, UserName } from '../parts';
 import { linkTo } from '../route';
@@ -77,7 +77,7 @@ function Tiles({ sample, timeline }: { sample: Sample; timeline: Timeline }) {
       <Tile name="Deliveries / s" value={rate(now?.deliveries)} note={`${count(sample.totals?.deliveries)} since start`} />
       <Tile name="Bytes / s" value={bytesPerSecond(now?.bytes ?? null)} note={`${bytes(sample.totals?.bytes)} since start`} />
       <Tile name="Latency p99" value={milliseconds(sample.latency?.p99_ms)} note={`p50 ${milliseconds(sample.latency?.p50_ms)}`} />
-      <Tile name="Slow readers" value={exact(sample.slow?.behind)} isHigh={(sample.slow?.behind ?? 0) > 0} note={`lag ${count(sample.slow?.most_lag_events)} events`} />
+      <Tile name="Slow readers" value={exact(sample.slow?.behind)} isHigh={(sample.slow?.behind ?? 0) > 0} note={typeof sample.slow?.most_lag_events === 'number' ? `at most ${count(sample.slow.most_lag_events)} events` : 'fed from history'} />
       <Tile name="Memory" value={bytes(sample.memory?.resident_bytes)} note="resident" />
     </dl>
   );
@@ -149,7 +149,8 @@ function Shards({ sample, timeline }: { sample: Sample; timeline: Timeline }) {
 }
 
 function Reasons({ sample, timeline }: { sample: Sample; timeline: Timeline }) {
-  const closes = Object.entries(sample.closes ?? {});
+  // Refused connections are closed as well, and those that moved to their home shard go on.
+  const closes = Object.entries(sample.closes ?? {}).filter(([reason]) => reason !== 'moved' && !(reason in (sample.refusals ?? {})));
   const isOurs = ([reason]: [string, number]) => ENDS_BY_THE_HUB.includes(reason);
   const groups: [title: string, totals: [string, number][], recent: Counts][] = [
     ['Refused', Object.entries(sample.refusals ?? {}), timeline.recent('refusals')],
@@ -196,7 +197,7 @@ function TopUsers({ sample }: { sample: Sample }) {
         <ol class="top">
           {rows.map((row) => (
             <li key={`${row.anonymous} ${row.user}`}>
-              <a href={row.anonymous || row.user === null ? linkTo('connections', { anonymous: 'true' }) : linkTo('connections', { by: 'user', value: row.user })}>
+              <a href={linkToUser(row)}>
                 <UserName user={row.user} anonymous={row.anonymous} />
               </a>
               <Bar share={row.connections / most} />
@@ -207,6 +208,10 @@ function TopUsers({ sample }: { sample: Sample }) {
       )}
     </Card>
   );
+}
+
+function linkToUser({ user, anonymous }: UserRow): string {
+  return linkTo('connections', { by: user === null ? '' : 'user', value: user ?? '', anonymous: anonymous ? 'true' : '' });
 }
 
 function TopTopics({ sample }: { sample: Sample }) {
@@ -237,7 +242,7 @@ function SlowReaders({ sample }: { sample: Sample }) {
         of={[
           ['Behind', exact(slow?.behind)],
           ['Waiting for the log', exact(slow?.waiting_for_log)],
-          ['Furthest behind', `${exact(slow?.most_lag_events)} events`],
+          ['Furthest behind', typeof slow?.most_lag_events === 'number' ? `${exact(slow.most_lag_events)} events` : UNKNOWN],
           ['Short sends', exact(totals?.short_sends)],
           ['Resumed', exact(totals?.resumes)],
           ['Gaps told', exact(totals?.gaps)],

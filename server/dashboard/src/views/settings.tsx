@@ -1,9 +1,10 @@
 // The hub's settings as they are in force, and what may be done to it while it runs.
 
+import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
 import { Failure } from '../admin';
-import type { Reloaded } from '../api';
+import type { Change, Reloaded } from '../api';
 import { Confirm } from '../dialog';
 import { exact, moment } from '../format';
 import type { Page } from '../page';
@@ -121,19 +122,21 @@ function ReloadOutcome({ reloaded }: { reloaded: Reloaded }) {
     <div role="status" class="outcome">
       {applied.length === 0 && needs_restart.length === 0 && <p>Reloaded: nothing has changed.</p>}
       {applied.length > 0 && <h3>Applied</h3>}
-      <ul>
-        {applied.map(({ setting, from, to }) => (
-          <li key={setting}><code>{setting}</code> {plain(from)} → <b>{plain(to)}</b></li>
-        ))}
-      </ul>
+      <Changes of={applied} />
       {needs_restart.length > 0 && <h3>Needs a restart</h3>}
-      <ul>{needs_restart.map((what) => <li key={plain(what)}><code>{restartText(what)}</code></li>)}</ul>
+      <Changes of={needs_restart} />
     </div>
   );
 }
 
-function restartText(what: unknown): string {
-  return isTable(what) && typeof what.setting === 'string' ? what.setting : plain(what);
+function Changes({ of }: { of: Change[] }) {
+  return (
+    <ul>
+      {of.map(({ setting, from, to }) => (
+        <li key={setting}><code>{setting}</code> {from} → <b>{to}</b></li>
+      ))}
+    </ul>
+  );
 }
 
 function LogLevel({ page }: { page: Page }) {
@@ -181,11 +184,16 @@ function LogLevel({ page }: { page: Page }) {
   );
 }
 
+function shownValue(value: unknown): ComponentChildren {
+  if (value === null) return <span class="quiet">not set</span>;
+  if (!Array.isArray(value)) return plain(value);
+  return value.length === 0 ? <span class="quiet">none</span> : value.map((one) => <div key={plain(one)}>{plain(one)}</div>);
+}
+
 function Config({ page, reloads }: { page: Page; reloads: number }) {
   const { said, problem } = useAsked<Values>(page, '/api/config', reloads);
   const [wanted, setWanted] = useState('');
-  const { sources, ...tables } = said ?? {};
-  const sections = Object.entries(tables).filter((entry): entry is [string, Values] => isTable(entry[1]));
+  const sections = Object.entries(said ?? {}).filter((entry): entry is [string, Values] => isTable(entry[1]));
   const matching = sections
     .map(([section, values]) => [section, Object.entries(values).filter(([key]) => `${section}.${key}`.includes(wanted.trim().toLowerCase()))] as const)
     .filter(([, values]) => values.length > 0);
@@ -199,12 +207,11 @@ function Config({ page, reloads }: { page: Page; reloads: number }) {
       <table class="config">
         {matching.map(([section, values]) => (
           <tbody key={section}>
-            <tr class="group"><th colSpan={3} scope="rowgroup">[{section}]</th></tr>
+            <tr class="group"><th colSpan={2} scope="rowgroup">[{section}]</th></tr>
             {values.map(([key, value]) => (
               <tr key={key}>
                 <th scope="row"><code>{key}</code></th>
-                <td class="mono">{Array.isArray(value) && value.length === 0 ? <span class="quiet">none</span> : plain(value)}</td>
-                <td class="quiet source">{isTable(sources) ? plain(sources[`${section}.${key}`] ?? '') : ''}</td>
+                <td class="mono">{shownValue(value)}</td>
               </tr>
             ))}
           </tbody>
