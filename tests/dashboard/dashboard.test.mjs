@@ -352,6 +352,40 @@ test('a hub that falls silent is lost, too', async (t) => {
   await page.getByText('the hub has fallen silent').waitFor();
 });
 
+test('a hub that has no place for another page is not called lost', async (t) => {
+  const hub = await startMock(t, { livePlaces: 0 });
+  const page = await open(hub, { mayFail: true });
+  await page.getByText('The hub sends no numbers to this page.').waitFor();
+  await page.getByText('all places of live streams are taken').waitFor();
+  hub.settings.livePlaces = 1;
+  await eventually('numbers', async () => numberIn(await tile(page, 'Streams').innerText()) > 0);
+});
+
+test('a tab that nobody looks at gives its stream back', async (t) => {
+  const hub = await startMock(t);
+  const page = await open(hub);
+  await page.clock.install();
+  await eventually('a stream', () => hub.live.size === 1);
+  const show = (state) => page.evaluate((wanted) => {
+    Object.defineProperty(document, 'visibilityState', { value: wanted, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, state);
+  await show('hidden');
+  await page.clock.fastForward('04:00');
+  await show('visible');
+  await show('hidden');
+  await page.clock.fastForward('04:00');
+  // The clock has jumped, so that the page takes the hub for silent: it comes back, as it has not slept for long enough.
+  await eventually('a stream', () => hub.live.size === 1);
+  await page.clock.fastForward('01:01');
+  await eventually('no stream', () => hub.live.size === 0);
+  await page.clock.fastForward('00:30');
+  await page.evaluate(() => fetch('/api/hub'));
+  assert.equal(hub.live.size, 0, 'it stays away');
+  await show('visible');
+  await eventually('a stream again', () => hub.live.size === 1);
+});
+
 test('draining is confirmed, and its progress shown', async (t) => {
   const hub = await startMock(t, { intervalMs: 200 });
   const page = await open(hub, { view: 'settings' });

@@ -30,7 +30,7 @@ export const HOSTILE_TOPIC = '<svg onload="window.pwned=1">{/path*}{?a,b}';
 
 const SHARDS = 4;
 const STREAMS_MAX = 10_000;
-const DEFAULTS = { isBusy: true, intervalMs: 1000, connections: 1240, dryRun: false, log: true, token: null };
+const DEFAULTS = { isBusy: true, intervalMs: 1000, connections: 1240, dryRun: false, log: true, token: null, livePlaces: 8 };
 
 /** Same numbers on every run. */
 function randomNumbers(seed) {
@@ -86,6 +86,7 @@ export class MockHub {
         silence_seconds: ((index * 31) % 150) / 10,
         bytes: (index * 104_729) % 9_000_000,
         lag_events: behind ? 10 + index : 0,
+        behind,
         expires: anonymous ? null : new Date(Date.now() + 3_600_000).toISOString(),
         topics: ['prices/{symbol}', index % 3 === 0 ? 'news' : `orders/${index}`, ...(index === 0 ? [HOSTILE_TOPIC] : [])],
       };
@@ -257,7 +258,10 @@ export class MockHub {
 
   answerApi(method, [name, id, more], query, response, body) {
     const routes = {
-      'GET live': () => this.openStream(this.live, response, 'retry: 2000\n\n'),
+      'GET live': () => {
+        if (this.live.size < this.settings.livePlaces) this.openStream(this.live, response, 'retry: 2000\n\n');
+        else problem(response, 503, 'all places of live streams are taken');
+      },
       'GET hub': () => json(response, { version: '0.1.0', started: new Date(this.startedAt).toISOString(), uptime_seconds: 1, state: this.state, driver: 'uring', shards: SHARDS, listen: '0.0.0.0:8080', admin: `127.0.0.1:${this.port}`, pid: 4711, connections: { streams: 1, max: STREAMS_MAX, users: 1 }, dry_run: this.settings.dryRun }),
       'GET connections': () => (id === undefined ? this.listConnections(query, response) : this.oneConnection(id, response)),
       'DELETE connections': () => this.disconnect((row) => row.id === id, response),
@@ -304,7 +308,7 @@ export class MockHub {
     if (row === undefined) problem(response, 404, `there is no connection ${id}`, 'id');
     else {
       const { topics, ...known } = row;
-      json(response, { ...known, selectors: topics, grants: 2, framing: 'chunked', generation: 1 });
+      json(response, { ...known, selectors: topics, grants: row.anonymous ? [] : ['orders/{id}'], framing: 'chunked', visible_heartbeat: false });
     }
   }
 

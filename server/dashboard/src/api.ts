@@ -94,11 +94,13 @@ export interface ConnectionRow {
   silence_seconds: number | null;
   bytes: number;
   lag_events: number;
+  /** Fed from history or the log. */
+  behind: boolean;
   expires: string | null;
 }
 
 /** A row, and what only a single connection is asked for. What a later hub adds is shown as it comes. */
-export type ConnectionDetails = ConnectionRow & { selectors?: string[] } & Record<string, unknown>;
+export type ConnectionDetails = ConnectionRow & { selectors?: string[]; grants?: string[] } & Record<string, unknown>;
 
 export interface ConnectionPage {
   connections: ConnectionRow[];

@@ -79,5 +79,6 @@ export function failureText(error: unknown): string {
 /** Any JSON value as a line of text. */
 export function plain(value: unknown): string {
   if (value === null || value === undefined) return UNKNOWN;
+  if (Array.isArray(value)) return value.map(plain).join(', ');
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -78,7 +78,7 @@ function Banners({ sample, link }: { sample: Sample | null; link: Link }) {
     <>
       {link.state === 'lost' && (
         <Banner kind="bad">
-          <strong>The hub does not answer.</strong> {sample === null ? 'Nothing has come yet.' : `What you see is of ${new Date(link.since).toLocaleTimeString('en-GB')}.`}{' '}
+          <strong>{link.isAnswering ? 'The hub sends no numbers to this page.' : 'The hub does not answer.'}</strong> {sample === null ? 'Nothing has come yet.' : `What you see is of ${new Date(link.since).toLocaleTimeString('en-GB')}.`}{' '}
           The page keeps trying. <span class="quiet">({link.why})</span>
         </Banner>
       )}

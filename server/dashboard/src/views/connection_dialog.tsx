@@ -11,7 +11,7 @@ import { linkTo } from '../route';
 import type { Target } from './disconnect_dialog';
 
 /** Shown in an order and a form of their own; what else there is follows as it comes. */
-const KNOWN = ['id', 'shard', 'state', 'user', 'anonymous', 'address', 'age_seconds', 'silence_seconds', 'bytes', 'lag_events', 'expires', 'selectors'];
+const KNOWN = ['id', 'shard', 'state', 'user', 'anonymous', 'address', 'age_seconds', 'silence_seconds', 'bytes', 'lag_events', 'behind', 'expires', 'selectors', 'grants'];
 
 interface ConnectionDialogProps {
   admin: Admin;
@@ -63,17 +63,20 @@ function Details({ details }: { details: ConnectionDetails }) {
           ['Age', duration(details.age_seconds)],
           ['Silence', duration(details.silence_seconds)],
           ['Bytes', bytes(details.bytes)],
-          ['Lag', `${exact(details.lag_events)} events`],
+          ['Lag', `${exact(details.lag_events)} events${details.behind ? ', fed from history' : ''}`],
           ['Expires', details.expires === null ? 'never' : moment(details.expires)],
           ...others.map(([name, value]): [string, string] => [words(name), plain(value)]),
         ]}
       />
       <h3>Selectors</h3>
-      {(details.selectors ?? []).length === 0 ? (
-        <p class="quiet">None: only its user's own events, and those to all.</p>
-      ) : (
-        <ul class="selectors">{details.selectors?.map((selector) => <li key={selector}><Name of={selector} /></li>)}</ul>
-      )}
+      <Selectors of={details.selectors} none="None: only its user's own events, and those to all." />
+      <h3>Grants</h3>
+      <Selectors of={details.grants} none="None: public topics only." />
     </>
   );
+}
+
+function Selectors({ of = [], none }: { of?: string[] | undefined; none: string }) {
+  if (of.length === 0) return <p class="quiet">{none}</p>;
+  return <ul class="selectors">{of.map((selector) => <li key={selector}><Name of={selector} /></li>)}</ul>;
 }
