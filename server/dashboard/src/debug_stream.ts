@@ -52,7 +52,7 @@ export class DebugStream {
   #lastEventId = '';
 
   constructor(
-    private readonly admin: Admin,
+    private readonly admin: Pick<Admin, 'open'>,
     private readonly onChange: () => void,
   ) {}
 
