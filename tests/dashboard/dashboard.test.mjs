@@ -37,10 +37,13 @@ async function background(page, selector) {
 
 /** Points of a chart's area that are drawn on. */
 function inkOf(page, name) {
-  return page.getByRole('region', { name, exact: true }).locator('canvas').evaluate((canvas) => {
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    return data.filter((value, index) => index % 4 === 3 && value > 0).length;
-  });
+  return page
+    .getByRole('region', { name, exact: true })
+    .locator('canvas')
+    .evaluate((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((value, index) => index % 4 === 3 && value > 0).length;
+    });
 }
 
 test('the overview shows what the hub says', async (t) => {
@@ -57,7 +60,9 @@ test('the overview shows what the hub says', async (t) => {
   }
   const shards = page.getByRole('region', { name: 'Shards' });
   assert.deepEqual(await texts(shards.locator('tbody th')), ['0', '1', '2', '3']);
-  await eventually('recent evictions', async () => /evicted\s+\+\d+\s+\d+/.test(await page.locator('.reasons').innerText()));
+  await eventually('recent evictions', async () =>
+    /evicted\s+\+\d+\s+\d+/.test(await page.locator('.reasons').innerText()),
+  );
   assert.equal(await fact(page, 'Log', 'Kind').innerText(), 'file');
   assert.match(await fact(page, 'Slow readers', 'Furthest behind').innerText(), /events$/);
 });
@@ -168,11 +173,14 @@ test('one connection, a user, and the subscribers of a topic are disconnected wi
   await page.getByRole('button', { name: 'Disconnect all…' }).click();
   await confirm.click();
   await page.getByText('19 connections were disconnected.').waitFor();
-  assert.deepEqual(hub.changes.map(({ method, path, body }) => [method, path, body]), [
-    ['POST', '/api/disconnect', { connection: '1-9-1', reason: 'spring cleaning', reconnect: false }],
-    ['POST', '/api/disconnect', { user: 'user-4', reconnect: true }],
-    ['POST', '/api/disconnect', { topic: 'news', reconnect: false }],
-  ]);
+  assert.deepEqual(
+    hub.changes.map(({ method, path, body }) => [method, path, body]),
+    [
+      ['POST', '/api/disconnect', { connection: '1-9-1', reason: 'spring cleaning', reconnect: false }],
+      ['POST', '/api/disconnect', { user: 'user-4', reconnect: true }],
+      ['POST', '/api/disconnect', { topic: 'news', reconnect: false }],
+    ],
+  );
 });
 
 test('an anonymous client is known by its id, and disconnected by it', async (t) => {
@@ -227,9 +235,16 @@ test('the debugger receives what it publishes', async (t) => {
   await form.getByText(/^m1\.4001 after/).waitFor();
   const line = lines.last();
   await line.getByText('one', { exact: false }).waitFor();
-  assert.deepEqual(await line.locator('.type, .id, pre').allInnerTexts(), ['<b>bold</b>', 'm1.4001', 'one\ntwo <script>window.pwned=1</script>']);
+  assert.deepEqual(await line.locator('.type, .id, pre').allInnerTexts(), [
+    '<b>bold</b>',
+    'm1.4001',
+    'one\ntwo <script>window.pwned=1</script>',
+  ]);
   assert.deepEqual(hub.published, [
-    { body: { topics: ['news'], data: 'one\ntwo <script>window.pwned=1</script>', type: '<b>bold</b>' }, authorization: 'Bearer a.b.c' },
+    {
+      body: { topics: ['news'], data: 'one\ntwo <script>window.pwned=1</script>', type: '<b>bold</b>' },
+      authorization: 'Bearer a.b.c',
+    },
   ]);
 });
 
@@ -338,8 +353,15 @@ test('a hub that is lost is said to be, and found again after its restart', asyn
   await eventually('a rate', async () => numberIn(await tile(page, 'Deliveries / s').innerText()) > 10_000);
   const shown = await page.evaluate(() => window.rates);
   assert.ok(shown.length > 20);
-  assert.deepEqual(shown.filter((text) => /^[-−]\d/.test(text)), [], 'no rate is negative');
-  const label = await page.getByRole('region', { name: 'Deliveries per second' }).getByRole('img').getAttribute('aria-label');
+  assert.deepEqual(
+    shown.filter((text) => /^[-−]\d/.test(text)),
+    [],
+    'no rate is negative',
+  );
+  const label = await page
+    .getByRole('region', { name: 'Deliveries per second' })
+    .getByRole('img')
+    .getAttribute('aria-label');
   const highest = numberIn(label.match(/highest ([\d.,kM]+)/)[1].replace(/\.$/, ''));
   assert.ok(highest < 10 * before, `${label}: the restart is no peak`);
 });
@@ -366,10 +388,11 @@ test('a tab that nobody looks at gives its stream back', async (t) => {
   const page = await open(hub);
   await page.clock.install();
   await eventually('a stream', () => hub.live.size === 1);
-  const show = (state) => page.evaluate((wanted) => {
-    Object.defineProperty(document, 'visibilityState', { value: wanted, configurable: true });
-    document.dispatchEvent(new Event('visibilitychange'));
-  }, state);
+  const show = (state) =>
+    page.evaluate((wanted) => {
+      Object.defineProperty(document, 'visibilityState', { value: wanted, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, state);
   await show('hidden');
   await page.clock.fastForward('04:00');
   await show('visible');
@@ -395,7 +418,10 @@ test('draining is confirmed, and its progress shown', async (t) => {
   await page.getByRole('button', { name: 'Drain and stop…' }).click();
   await page.getByRole('button', { name: 'Drain', exact: true }).click();
   await page.getByText(/^Draining: [\d,]+ of [\d,]+ streams are gone/).waitFor();
-  assert.deepEqual(hub.changes.map((change) => [change.method, change.path]), [['POST', '/api/drain']]);
+  assert.deepEqual(
+    hub.changes.map((change) => [change.method, change.path]),
+    [['POST', '/api/drain']],
+  );
   assert.equal(await page.getByRole('button', { name: 'Draining' }).isDisabled(), true);
   const share = () => page.getByRole('progressbar').evaluate((bar) => bar.value);
   const first = await share();
@@ -412,7 +438,10 @@ test('settings are reloaded after a confirmation, and the outcome shown', async 
   };
   await reload();
   await page.locator('.outcome').waitFor();
-  assert.match(await page.locator('.outcome').innerText(), /limits\.per_user 1 → 3[\s\S]*Needs a restart[\s\S]*hub\.shards 4 → 8/);
+  assert.match(
+    await page.locator('.outcome').innerText(),
+    /limits\.per_user 1 → 3[\s\S]*Needs a restart[\s\S]*hub\.shards 4 → 8/,
+  );
   hub.reloaded = {
     title: 'Unprocessable Content',
     status: 422,
@@ -428,7 +457,10 @@ test('the settings in force are shown and found', async (t) => {
   const rows = page.locator('.config tr');
   await rows.filter({ hasText: 'hmac_key_file' }).waitFor();
   assert.match(await rows.filter({ hasText: 'shards' }).innerText(), /shards\s+4/);
-  assert.match(await rows.filter({ has: page.getByText('hmac_key', { exact: true }) }).innerText(), /hmac_key\s+not set/);
+  assert.match(
+    await rows.filter({ has: page.getByText('hmac_key', { exact: true }) }).innerText(),
+    /hmac_key\s+not set/,
+  );
   assert.match(await rows.filter({ hasText: 'token' }).innerText(), /token\s+\(secret\)/);
   await page.getByLabel('Find a setting').fill('per_');
   await rows.filter({ hasText: 'hmac_key_file' }).waitFor({ state: 'detached' });
@@ -490,7 +522,10 @@ test('a phone scrolls in one direction', async (t) => {
     await page.goto(`${hub.url}#/${view}`);
     await page.locator('main .card').first().waitFor();
     if (view === 'connections') await page.locator('.list tbody tr').first().waitFor();
-    const { content, seen } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, seen: innerWidth }));
+    const { content, seen } = await page.evaluate(() => ({
+      content: document.documentElement.scrollWidth,
+      seen: innerWidth,
+    }));
     assert.equal(seen, 375, view);
     assert.ok(content <= 375, `${view} is ${content} px wide`);
   }
@@ -500,7 +535,8 @@ test('the keyboard reaches everything, and dialogs give the focus back', async (
   const hub = await startMock(t, { connections: 20 });
   const page = await open(hub, { view: 'connections' });
   await page.getByText('20 match').waitFor();
-  const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
+  const focused = () =>
+    page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
   await page.keyboard.press('Tab');
   assert.equal(await focused(), 'Skip to the content');
   await page.keyboard.press('Enter');

@@ -30,7 +30,15 @@ export const HOSTILE_TOPIC = '<svg onload="window.pwned=1">{/path*}{?a,b}';
 
 const SHARDS = 4;
 const STREAMS_MAX = 10_000;
-const DEFAULTS = { isBusy: true, intervalMs: 1000, connections: 1240, dryRun: false, log: true, token: null, livePlaces: 8 };
+const DEFAULTS = {
+  isBusy: true,
+  intervalMs: 1000,
+  connections: 1240,
+  dryRun: false,
+  log: true,
+  token: null,
+  livePlaces: 8,
+};
 
 /** Same numbers on every run. */
 function randomNumbers(seed) {
@@ -61,7 +69,16 @@ export class MockHub {
     this.state = 'running';
     this.drained = null;
     this.totals = {};
-    this.closes = { peer_gone: 18_203, moved: 9_000, user_limit: 57, evicted: 412, replaced: 96, dead_peer: 31, token_expired: 12, slow_consumer: 4 };
+    this.closes = {
+      peer_gone: 18_203,
+      moved: 9_000,
+      user_limit: 57,
+      evicted: 412,
+      replaced: 96,
+      dead_peer: 31,
+      token_expired: 12,
+      slow_consumer: 4,
+    };
     this.refusals = { connection_limit: 0, user_limit: 57, address_limit: 3 };
     this.would = this.settings.dryRun ? { user_limit: 210, evicted: 34 } : {};
     this.shards = Array.from({ length: SHARDS }, () => ({ deliveries: 9e6, bytes: 2e9, turns: 4e5 }));
@@ -79,16 +96,27 @@ export class MockHub {
         id: `${index % SHARDS}-${index}-1`,
         shard: index % SHARDS,
         state: 'streaming',
-        user: anonymous ? (index % 2 === 0 ? `tab-${index}` : null) : (HOSTILE_USERS[index] ?? `user-${Math.floor(index / 2)}`),
+        user: anonymous
+          ? index % 2 === 0
+            ? `tab-${index}`
+            : null
+          : (HOSTILE_USERS[index] ?? `user-${Math.floor(index / 2)}`),
         anonymous,
-        address: index % 5 === 0 ? `[2001:db8::${(index + 1).toString(16)}]:${50_000 + index}` : `10.1.${index >> 8}.${index & 255}:${50_000 + index}`,
-        age_seconds: (index * 7919) % 86_400 + this.random(),
+        address:
+          index % 5 === 0
+            ? `[2001:db8::${(index + 1).toString(16)}]:${50_000 + index}`
+            : `10.1.${index >> 8}.${index & 255}:${50_000 + index}`,
+        age_seconds: ((index * 7919) % 86_400) + this.random(),
         silence_seconds: ((index * 31) % 150) / 10,
         bytes: (index * 104_729) % 9_000_000,
         lag_events: behind ? 10 + index : 0,
         behind,
         expires: anonymous ? null : new Date(Date.now() + 3_600_000).toISOString(),
-        topics: ['prices/{symbol}', index % 3 === 0 ? 'news' : `orders/${index}`, ...(index === 0 ? [HOSTILE_TOPIC] : [])],
+        topics: [
+          'prices/{symbol}',
+          index % 3 === 0 ? 'news' : `orders/${index}`,
+          ...(index === 0 ? [HOSTILE_TOPIC] : []),
+        ],
       };
     });
   }
@@ -132,7 +160,8 @@ export class MockHub {
     this.now += 1000;
     this.live_ms = (this.live_ms ?? 0) + 1000;
     this.countOn();
-    if (this.drained !== null) this.drained.left = Math.max(0, this.drained.left - Math.ceil(this.drained.of / this.drained.over_seconds));
+    if (this.drained !== null)
+      this.drained.left = Math.max(0, this.drained.left - Math.ceil(this.drained.of / this.drained.over_seconds));
     const text = `event: sample\ndata: ${JSON.stringify(this.sample())}\n\n`;
     for (const response of this.live) response.write(text);
   }
@@ -162,7 +191,10 @@ export class MockHub {
   }
 
   sample() {
-    const streams = this.drained === null ? Math.round(this.rows.length * (7.2 + 0.2 * Math.sin((this.live_ms ?? 0) / 41_000))) : this.drained.left;
+    const streams =
+      this.drained === null
+        ? Math.round(this.rows.length * (7.2 + 0.2 * Math.sin((this.live_ms ?? 0) / 41_000)))
+        : this.drained.left;
     const slow = this.settings.isBusy ? 11 + Math.round(4 * this.random()) : 0;
     const p50 = 0.8 + 0.9 * this.load * this.load;
     return {
@@ -190,9 +222,16 @@ export class MockHub {
       closes: this.closes,
       refusals: this.refusals,
       would: this.would,
-      latency: this.load > 0
-        ? { p50_ms: p50, p90_ms: p50 * 2.1, p99_ms: p50 * (4 + 2 * this.random()), max_ms: p50 * (9 + 12 * this.random()), count: 120 }
-        : null,
+      latency:
+        this.load > 0
+          ? {
+              p50_ms: p50,
+              p90_ms: p50 * 2.1,
+              p99_ms: p50 * (4 + 2 * this.random()),
+              max_ms: p50 * (9 + 12 * this.random()),
+              count: 120,
+            }
+          : null,
       shards: this.shards.map((shard, index) => ({
         shard: index,
         streams: Math.round(streams / SHARDS) + index - 2,
@@ -205,7 +244,14 @@ export class MockHub {
       history: { events: 65_536, bytes: 14_680_064 },
       sequencer_queue: this.settings.isBusy ? Math.round(5 * this.random()) : 0,
       log: this.settings.log
-        ? { kind: 'file', state: 'ok', bytes: 412_000_000 + this.totals.published * 10, segments: 7, append_p99_ms: 1.8 + this.random(), last_sync: new Date(this.now - 4).toISOString() }
+        ? {
+            kind: 'file',
+            state: 'ok',
+            bytes: 412_000_000 + this.totals.published * 10,
+            segments: 7,
+            append_p99_ms: 1.8 + this.random(),
+            last_sync: new Date(this.now - 4).toISOString(),
+          }
         : null,
       memory: { resident_bytes: 41_943_040 },
       top_users: this.topUsers(),
@@ -221,8 +267,16 @@ export class MockHub {
   }
 
   topUsers() {
-    const named = HOSTILE_USERS.slice(0, 4).map((user, index) => ({ user, anonymous: false, connections: 40 - 3 * index }));
-    const usual = Array.from({ length: 5 }, (_, index) => ({ user: `user-${index + 20}`, anonymous: false, connections: 5 - index }));
+    const named = HOSTILE_USERS.slice(0, 4).map((user, index) => ({
+      user,
+      anonymous: false,
+      connections: 40 - 3 * index,
+    }));
+    const usual = Array.from({ length: 5 }, (_, index) => ({
+      user: `user-${index + 20}`,
+      anonymous: false,
+      connections: 5 - index,
+    }));
     return [{ user: 'tab-10', anonymous: true, connections: 112 }, ...named, ...usual];
   }
 
@@ -262,15 +316,47 @@ export class MockHub {
         if (this.live.size < this.settings.livePlaces) this.openStream(this.live, response, 'retry: 2000\n\n');
         else problem(response, 503, 'all places of live streams are taken');
       },
-      'GET hub': () => json(response, { version: '0.1.0', started: new Date(this.startedAt).toISOString(), uptime_seconds: 1, state: this.state, driver: 'uring', shards: SHARDS, listen: '0.0.0.0:8080', admin: `127.0.0.1:${this.port}`, pid: 4711, connections: { streams: 1, max: STREAMS_MAX, users: 1 }, dry_run: this.settings.dryRun }),
-      'GET connections': () => (id === undefined ? this.listConnections(query, response) : this.oneConnection(id, response)),
+      'GET hub': () =>
+        json(response, {
+          version: '0.1.0',
+          started: new Date(this.startedAt).toISOString(),
+          uptime_seconds: 1,
+          state: this.state,
+          driver: 'uring',
+          shards: SHARDS,
+          listen: '0.0.0.0:8080',
+          admin: `127.0.0.1:${this.port}`,
+          pid: 4711,
+          connections: { streams: 1, max: STREAMS_MAX, users: 1 },
+          dry_run: this.settings.dryRun,
+        }),
+      'GET connections': () =>
+        id === undefined ? this.listConnections(query, response) : this.oneConnection(id, response),
       'DELETE connections': () => this.disconnect((row) => row.id === id, response),
       'DELETE users': () => this.disconnect((row) => row.user === id && more === 'connections', response),
       'POST disconnect': () => this.disconnect((row) => matches(row, body), response),
-      'GET users': () => json(response, { users: this.topUsers().filter((row) => row.user?.startsWith(query.get('prefix') ?? '')), matched: 9, next: null }),
-      'GET topics': () => json(response, { topics: this.sample().top_topics.filter((row) => row.selector.startsWith(query.get('prefix') ?? '')), matched: 9, next: null }),
+      'GET users': () =>
+        json(response, {
+          users: this.topUsers().filter((row) => row.user?.startsWith(query.get('prefix') ?? '')),
+          matched: 9,
+          next: null,
+        }),
+      'GET topics': () =>
+        json(response, {
+          topics: this.sample().top_topics.filter((row) => row.selector.startsWith(query.get('prefix') ?? '')),
+          matched: 9,
+          next: null,
+        }),
       'GET config': () => json(response, CONFIG),
-      'POST reload': () => json(response, this.reloaded ?? { applied: [{ setting: 'limits.per_user', from: '1', to: '3' }], needs_restart: [{ setting: 'hub.shards', from: '4', to: '8' }] }, this.reloaded === undefined ? 200 : 422),
+      'POST reload': () =>
+        json(
+          response,
+          this.reloaded ?? {
+            applied: [{ setting: 'limits.per_user', from: '1', to: '3' }],
+            needs_restart: [{ setting: 'hub.shards', from: '4', to: '8' }],
+          },
+          this.reloaded === undefined ? 200 : 422,
+        ),
       'POST drain': () => {
         this.drain();
         json(response, { state: 'draining', over_seconds: 30 }, 202);
@@ -285,7 +371,12 @@ export class MockHub {
 
   setLevel({ level }, response) {
     if (!/^[a-z:_=,]+$/.test(level)) {
-      problem(response, 422, `level = ${JSON.stringify(level)} is no directive such as info,corecast::shard=debug`, 'level');
+      problem(
+        response,
+        422,
+        `level = ${JSON.stringify(level)} is no directive such as info,corecast::shard=debug`,
+        'level',
+      );
       return;
     }
     this.level = level;
@@ -295,9 +386,13 @@ export class MockHub {
   listConnections(query, response) {
     const limit = Number(query.get('limit') ?? 100);
     const from = Number(query.get('cursor') ?? 0);
-    const sort = { age: 'age_seconds', bytes: 'bytes', lag: 'lag_events', silence: 'silence_seconds' }[query.get('sort') ?? 'age'];
+    const sort = { age: 'age_seconds', bytes: 'bytes', lag: 'lag_events', silence: 'silence_seconds' }[
+      query.get('sort') ?? 'age'
+    ];
     const sign = query.get('order') === 'asc' ? 1 : -1;
-    const rows = this.rows.filter((row) => matches(row, Object.fromEntries(query))).sort((a, b) => sign * (a[sort] - b[sort]));
+    const rows = this.rows
+      .filter((row) => matches(row, Object.fromEntries(query)))
+      .sort((a, b) => sign * (a[sort] - b[sort]));
     const next = from + limit < rows.length ? String(from + limit) : null;
     const connections = rows.slice(from, from + limit).map(({ topics: _, ...row }) => row);
     json(response, { connections, matched: rows.length, next, as_of: new Date(this.now).toISOString() });
@@ -308,7 +403,13 @@ export class MockHub {
     if (row === undefined) problem(response, 404, `there is no connection ${id}`, 'id');
     else {
       const { topics, ...known } = row;
-      json(response, { ...known, selectors: topics, grants: row.anonymous ? [] : ['orders/{id}'], framing: 'chunked', visible_heartbeat: false });
+      json(response, {
+        ...known,
+        selectors: topics,
+        grants: row.anonymous ? [] : ['orders/{id}'],
+        framing: 'chunked',
+        visible_heartbeat: false,
+      });
     }
   }
 
@@ -336,7 +437,8 @@ export class MockHub {
       }
       response.topics = topics;
       this.openStream(this.debuggers, response, ':\n\n');
-      if (resumed !== null) response.write(`event: corecast.gap\ndata: {"from":${JSON.stringify(resumed)},"to":"m1.${this.lastId}"}\n\n`);
+      if (resumed !== null)
+        response.write(`event: corecast.gap\ndata: {"from":${JSON.stringify(resumed)},"to":"m1.${this.lastId}"}\n\n`);
     } else if (authorization === undefined) {
       json(response, { error: 'token_missing', message: 'publishing needs a token' }, 401);
     } else {
@@ -349,8 +451,12 @@ export class MockHub {
 
   /** An event to everybody who debugs. */
   send({ id, type, data }) {
-    const lines = data.split('\n').map((line) => `data: ${line}\n`).join('');
-    for (const response of this.debuggers) response.write(`${type ? `event: ${type}\n` : ''}${id ? `id: ${id}\n` : ''}${lines}\n`);
+    const lines = data
+      .split('\n')
+      .map((line) => `data: ${line}\n`)
+      .join('');
+    for (const response of this.debuggers)
+      response.write(`${type ? `event: ${type}\n` : ''}${id ? `id: ${id}\n` : ''}${lines}\n`);
   }
 
   endDebuggers() {

@@ -41,7 +41,9 @@ export async function openPage(t, browser, url, { view = '', mayFail = false, ..
   });
   page.on('pageerror', (error) => wrong.push(String(error)));
   await page.addInitScript(() => {
-    addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
+    addEventListener('securitypolicyviolation', (event) =>
+      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
+    );
   });
   t.after(async () => {
     const isPwned = await page.evaluate(() => 'pwned' in window);
@@ -55,10 +57,17 @@ export async function openPage(t, browser, url, { view = '', mayFail = false, ..
 
 /** The big number of a tile, as text. */
 export function tile(page, name) {
-  return page.locator('.tile').filter({ has: page.getByText(name, { exact: true }) }).locator('.value');
+  return page
+    .locator('.tile')
+    .filter({ has: page.getByText(name, { exact: true }) })
+    .locator('.value');
 }
 
 /** A field of a list of names and values. */
 export function fact(page, card, name) {
-  return page.getByRole('region', { name: card }).locator('.facts > div').filter({ has: page.getByText(name, { exact: true }) }).locator('dd');
+  return page
+    .getByRole('region', { name: card })
+    .locator('.facts > div')
+    .filter({ has: page.getByText(name, { exact: true }) })
+    .locator('dd');
 }

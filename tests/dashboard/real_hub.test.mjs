@@ -41,13 +41,19 @@ async function subscribe(t, hub, query) {
     const decoder = new TextDecoder();
     for await (const bytes of response.body) subscriber.text += decoder.decode(bytes, { stream: true });
   };
-  read().catch(() => {}).finally(() => (subscriber.isOpen = false));
+  read()
+    .catch(() => {})
+    .finally(() => (subscriber.isOpen = false));
   return subscriber;
 }
 
 test('the hub serves the files of this repository', async (t) => {
   const { hub } = await setUp(t);
-  for (const [path, file] of [['/', 'index.html'], ['/dashboard.js', 'dashboard.js'], ['/dashboard.css', 'dashboard.css']]) {
+  for (const [path, file] of [
+    ['/', 'index.html'],
+    ['/dashboard.js', 'dashboard.js'],
+    ['/dashboard.css', 'dashboard.css'],
+  ]) {
     const served = Buffer.from(await (await fetch(new URL(path, hub.admin))).arrayBuffer());
     const committed = await readFile(new URL(`../../server/assets/dashboard/${file}`, import.meta.url));
     assert.ok(served.equals(committed), `${path} is of ${served.length} bytes, ${file} of ${committed.length}`);

@@ -77,10 +77,18 @@ export function Confirm({ title, deed, isDangerous = false, onClose, onConfirm, 
     <Dialog title={title} onClose={onClose}>
       <form onSubmit={onSubmit}>
         {children}
-        {problem !== '' && <p class="problem" role="alert">{problem}</p>}
+        {problem !== '' && (
+          <p class="problem" role="alert">
+            {problem}
+          </p>
+        )}
         <p class="buttons">
-          <button type="button" onClick={onClose}>Cancel</button>
-          <button class={isDangerous ? 'danger' : 'primary'} disabled={isBusy}>{deed}</button>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button class={isDangerous ? 'danger' : 'primary'} disabled={isBusy}>
+            {deed}
+          </button>
         </p>
       </form>
     </Dialog>

@@ -54,7 +54,18 @@ export function Bar({ share, isHigh = false }: { share: number; isHigh?: boolean
 
 /** Of a token's `sub`, or a client's own id: any text, from outside. */
 export function UserName({ user, anonymous }: { user: string | null; anonymous: boolean }) {
-  if (anonymous) return <><i class="quiet">anonymous</i>{user !== null && <> <Name of={user} /></>}</>;
+  if (anonymous)
+    return (
+      <>
+        <i class="quiet">anonymous</i>
+        {user !== null && (
+          <>
+            {' '}
+            <Name of={user} />
+          </>
+        )}
+      </>
+    );
   return user === null ? <>{UNKNOWN}</> : <Name of={user} />;
 }
 

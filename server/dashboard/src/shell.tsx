@@ -28,14 +28,22 @@ export function Shell({ page }: { page: Page }) {
   const { view } = page.route;
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => skipTo(event)}>Skip to the content</a>
+      <a class="skip" href="#main" onClick={(event) => skipTo(event)}>
+        Skip to the content
+      </a>
       <header>
         <div class="bar">
-          <h1><a href={linkTo('overview')}>core<b>cast</b></a></h1>
+          <h1>
+            <a href={linkTo('overview')}>
+              core<b>cast</b>
+            </a>
+          </h1>
           <State sample={sample} link={page.link} isLocked={page.admin.isLocked} />
           <nav aria-label="Views">
             {VIEWS.map((one) => (
-              <a key={one} href={linkTo(one)} aria-current={one === view ? 'page' : undefined}>{NAMES[one]}</a>
+              <a key={one} href={linkTo(one)} aria-current={one === view ? 'page' : undefined}>
+                {NAMES[one]}
+              </a>
             ))}
           </nav>
           <ThemeSwitch page={page} />
@@ -66,7 +74,9 @@ function State({ sample, link, isLocked }: { sample: Sample | null; link: Link; 
   const state = isLocked ? 'locked' : lost ? 'lost' : (sample?.state ?? 'connecting');
   return (
     <p class="state">
-      <span class="pill" data-state={state}>{state}</span>
+      <span class="pill" data-state={state}>
+        {state}
+      </span>
       {sample !== null && <span class="version">v{sample.version}</span>}
       {sample !== null && !lost && <span class="uptime">up {duration(Math.floor(sample.uptime_seconds))}</span>}
     </p>
@@ -78,7 +88,10 @@ function Banners({ sample, link }: { sample: Sample | null; link: Link }) {
     <>
       {link.state === 'lost' && (
         <Banner kind="bad">
-          <strong>{link.isAnswering ? 'The hub sends no numbers to this page.' : 'The hub does not answer.'}</strong> {sample === null ? 'Nothing has come yet.' : `What you see is of ${new Date(link.since).toLocaleTimeString('en-GB')}.`}{' '}
+          <strong>{link.isAnswering ? 'The hub sends no numbers to this page.' : 'The hub does not answer.'}</strong>{' '}
+          {sample === null
+            ? 'Nothing has come yet.'
+            : `What you see is of ${new Date(link.since).toLocaleTimeString('en-GB')}.`}{' '}
           The page keeps trying. <span class="quiet">({link.why})</span>
         </Banner>
       )}
@@ -105,7 +118,11 @@ function DrainProgress({ drain }: { drain: NonNullable<Sample['drain']> }) {
 }
 
 function Banner({ kind, children }: { kind: 'bad' | 'note'; children: ComponentChildren }) {
-  return <p class="banner" data-kind={kind}>{children}</p>;
+  return (
+    <p class="banner" data-kind={kind}>
+      {children}
+    </p>
+  );
 }
 
 function ThemeSwitch({ page }: { page: Page }) {
@@ -138,7 +155,11 @@ function TokenPrompt({ page }: { page: Page }) {
           page.admin.unlock(token.trim());
         }}
       >
-        {wasRefused && <p class="problem" role="alert">The token was refused.</p>}
+        {wasRefused && (
+          <p class="problem" role="alert">
+            The token was refused.
+          </p>
+        )}
         <label>
           Token of <code>[admin]</code>
           <input
@@ -151,7 +172,9 @@ function TokenPrompt({ page }: { page: Page }) {
           />
         </label>
         <p class="quiet">It is kept until this tab is closed.</p>
-        <p class="buttons"><button class="primary">Unlock</button></p>
+        <p class="buttons">
+          <button class="primary">Unlock</button>
+        </p>
       </form>
     </Dialog>
   );

@@ -11,7 +11,22 @@ import { linkTo } from '../route';
 import type { Target } from './disconnect_dialog';
 
 /** Shown in an order and a form of their own; what else there is follows as it comes. */
-const KNOWN = ['id', 'shard', 'state', 'user', 'anonymous', 'address', 'age_seconds', 'silence_seconds', 'bytes', 'lag_events', 'behind', 'expires', 'selectors', 'grants'];
+const KNOWN = [
+  'id',
+  'shard',
+  'state',
+  'user',
+  'anonymous',
+  'address',
+  'age_seconds',
+  'silence_seconds',
+  'bytes',
+  'lag_events',
+  'behind',
+  'expires',
+  'selectors',
+  'grants',
+];
 
 interface ConnectionDialogProps {
   admin: Admin;
@@ -37,14 +52,36 @@ export function ConnectionDialog({ admin, id, onClose, onDisconnect }: Connectio
   const isAnonymous = details?.anonymous === true;
   return (
     <Dialog title={`Connection ${id}`} onClose={onClose} isWide>
-      {problem !== '' && <p class="problem" role="alert">{problem}</p>}
+      {problem !== '' && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
       {details === null && problem === '' && <p class="quiet">Asking its shard.</p>}
       {details !== null && <Details details={details} />}
       <p class="buttons">
-        <button type="button" onClick={onClose}>Close</button>
-        {user !== null && <a class="button" href={linkTo('connections', { by: 'user', value: user, anonymous: isAnonymous ? 'true' : '' })} onClick={onClose}>All of this user</a>}
-        {user !== null && <button type="button" class="danger" onClick={() => onDisconnect({ kind: 'user', value: user, isAnonymous })}>Disconnect the user…</button>}
-        {details !== null && <button type="button" class="danger" onClick={() => onDisconnect({ kind: 'connection', value: id })}>Disconnect…</button>}
+        <button type="button" onClick={onClose}>
+          Close
+        </button>
+        {user !== null && (
+          <a
+            class="button"
+            href={linkTo('connections', { by: 'user', value: user, anonymous: isAnonymous ? 'true' : '' })}
+            onClick={onClose}
+          >
+            All of this user
+          </a>
+        )}
+        {user !== null && (
+          <button type="button" class="danger" onClick={() => onDisconnect({ kind: 'user', value: user, isAnonymous })}>
+            Disconnect the user…
+          </button>
+        )}
+        {details !== null && (
+          <button type="button" class="danger" onClick={() => onDisconnect({ kind: 'connection', value: id })}>
+            Disconnect…
+          </button>
+        )}
       </p>
     </Dialog>
   );
@@ -78,5 +115,13 @@ function Details({ details }: { details: ConnectionDetails }) {
 
 function Selectors({ of = [], none }: { of?: string[] | undefined; none: string }) {
   if (of.length === 0) return <p class="quiet">{none}</p>;
-  return <ul class="selectors">{of.map((selector) => <li key={selector}><Name of={selector} /></li>)}</ul>;
+  return (
+    <ul class="selectors">
+      {of.map((selector) => (
+        <li key={selector}>
+          <Name of={selector} />
+        </li>
+      ))}
+    </ul>
+  );
 }
