@@ -348,6 +348,7 @@ test('a hub that is lost is said to be, and found again after its restart', asyn
   await hub.lose();
   await page.getByRole('status').getByText('The hub does not answer.').waitFor();
   assert.equal(await page.locator('.pill').innerText(), 'lost');
+  assert.match(await page.title(), /^lost: corecast 127/);
   await hub.comeBack();
   await page.getByText('The hub does not answer.').waitFor({ state: 'detached' });
   await eventually('a rate', async () => numberIn(await tile(page, 'Deliveries / s').innerText()) > 10_000);

@@ -1,7 +1,7 @@
 // What every view stands in: name and state of the hub, the way between views, what must not be overlooked.
 
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 
 import type { Sample } from './api';
 import { Dialog } from './dialog';
@@ -26,6 +26,7 @@ const NAMES: Record<View, string> = {
 export function Shell({ page }: { page: Page }) {
   const sample = page.timeline.last;
   const { view } = page.route;
+  useTitle(page.link.state === 'lost' ? 'lost' : (sample?.state ?? ''));
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => skipTo(event)}>
@@ -49,8 +50,11 @@ export function Shell({ page }: { page: Page }) {
           <ThemeSwitch page={page} />
         </div>
       </header>
-      <div role="status" class="banners">
-        <Banners sample={sample} link={page.link} />
+      <div class="banners">
+        <div role="status">
+          <Banners sample={sample} link={page.link} />
+        </div>
+        {sample !== null && sample.drain !== null && <DrainProgress drain={sample.drain} />}
       </div>
       <main id="main" tabIndex={-1} data-link={page.link.state} aria-label={NAMES[view]}>
         {view === 'overview' && <OverviewView page={page} />}
@@ -61,6 +65,14 @@ export function Shell({ page }: { page: Page }) {
       {page.admin.isLocked && <TokenPrompt page={page} />}
     </>
   );
+}
+
+/** Tabs of several hubs are told apart, and one that needs a look is seen. */
+function useTitle(state: string): void {
+  const title = `${state === '' || state === 'running' ? '' : `${state}: `}corecast ${location.host}`;
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
 }
 
 /** Not by its address: the fragment names the view. */
@@ -83,6 +95,7 @@ function State({ sample, link, isLocked }: { sample: Sample | null; link: Link; 
   );
 }
 
+/** What is read out when it comes: nothing that changes each second. */
 function Banners({ sample, link }: { sample: Sample | null; link: Link }) {
   return (
     <>
@@ -95,7 +108,7 @@ function Banners({ sample, link }: { sample: Sample | null; link: Link }) {
           The page keeps trying. <span class="quiet">({link.why})</span>
         </Banner>
       )}
-      {sample !== null && sample.drain !== null && <DrainProgress drain={sample.drain} />}
+      {sample?.state === 'draining' && <span class="hidden">The hub is draining.</span>}
       {sample?.dry_run === true && (
         <Banner kind="note">
           <strong>Dry run:</strong> limits refuse and evict nobody. What they would have done is counted.
