@@ -21,8 +21,9 @@ export function Dialog({ title, onClose, isWide = false, children }: DialogProps
     dialog.current?.showModal();
     return () => {
       // The element is gone by now, and the focus with it. Its opener may be, too: a row that was disconnected.
-      if (opener instanceof HTMLElement && opener.isConnected && opener !== document.body) opener.focus();
-      else document.getElementById('main')?.focus();
+      if (opener instanceof HTMLElement && opener.isConnected && opener !== document.body)
+        opener.focus({ preventScroll: true });
+      else document.getElementById('main')?.focus({ preventScroll: true });
     };
   }, []);
   return (
