@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { startBrowser } from '../clients/lib/browser.mjs';
 import { eventually } from '../clients/lib/wait.mjs';
-import { HOSTILE_TOPIC, HOSTILE_USERS } from './mock_hub.mjs';
+import { HOSTILE_TOPIC, HOSTILE_USERS } from './life.mjs';
 import { fact, openPage, startMock, tile } from './open.mjs';
 
 const VIEWS = ['overview', 'connections', 'debugger', 'settings'];
