@@ -10,6 +10,7 @@ mod file;
 pub mod keys;
 pub mod load;
 pub mod problem;
+mod rights;
 mod rules;
 pub mod schema;
 pub mod secret;
