@@ -86,7 +86,9 @@ pub enum ListenError {
     /// `EACCES`, `EPERM`.
     #[error(
         "may not listen on {address}: ports below the sysctl net.ipv4.ip_unprivileged_port_start (1024) need \
-         CAP_NET_BIND_SERVICE (AmbientCapabilities= in a systemd unit), so grant it or choose a higher port"
+         CAP_NET_BIND_SERVICE, so let a systemd socket unit listen there (ListenStream=), grant it (in a service unit \
+         AmbientCapabilities=CAP_NET_BIND_SERVICE, CapabilityBoundingSet=CAP_NET_BIND_SERVICE and PrivateUsers=no), or \
+         choose a higher port"
     )]
     Privileged {
         /// Where.
@@ -106,7 +108,10 @@ pub enum ListenError {
         source: io::Error,
     },
     /// `EAFNOSUPPORT`.
-    #[error("cannot listen on {address}: this machine has no such protocol (is IPv6 switched off?)")]
+    #[error(
+        "cannot listen on {address}: {source}; IPv6 may be switched off, or a systemd unit forbid it \
+         (RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX allows it)"
+    )]
     NoProtocol {
         /// Where.
         address: SocketAddr,

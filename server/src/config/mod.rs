@@ -11,6 +11,7 @@ mod in_force;
 pub mod keys;
 pub mod load;
 pub mod problem;
+mod rights;
 mod rules;
 pub mod schema;
 pub mod secret;

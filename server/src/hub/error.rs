@@ -25,7 +25,7 @@ pub enum StartError {
     #[error("hub.listen: {0}")]
     Listen(#[from] ListenError),
     /// The admin address.
-    #[error("admin.listen = \"{address}\": {source}; choose another address or end who has it")]
+    #[error("admin.listen = \"{address}\": {source}; {}", admin_remedy(source))]
     AdminListen {
         /// The address.
         address: SocketAddr,
@@ -104,16 +104,20 @@ pub enum StartError {
     #[error("cannot draw random bytes: {0}")]
     Random(#[from] getrandom::Error),
     /// A thread cannot be started.
-    #[error("cannot start a thread: {0}; the limit of processes (RLIMIT_NPROC, TasksMax) may be too low")]
+    #[error(
+        "cannot start a thread: {0}; the limit of threads may be too low (TasksMax= or LimitNPROC= in a systemd unit)"
+    )]
     Thread(#[source] io::Error),
     /// A wake-up between threads cannot be had.
-    #[error("cannot make an eventfd: {0}; the limit of open files (RLIMIT_NOFILE) may be too low")]
+    #[error(
+        "cannot make an eventfd: {0}; the limit of open files may be too low (LimitNOFILE= in a systemd unit)"
+    )]
     Wake(#[source] io::Error),
     /// The control thread's event loop cannot be had.
     #[error("cannot start the control thread's event loop: {0}")]
     Runtime(#[source] io::Error),
     /// A file of the kernel's cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {source}; a systemd unit must not set ProcSubset=pid")]
     Kernel {
         /// Which.
         path: PathBuf,
@@ -123,4 +127,13 @@ pub enum StartError {
     /// A thread ended before the hub was told to stop.
     #[error("a thread of the hub ended by itself; this is a bug, please report it with the messages before")]
     ThreadLost,
+}
+
+/// What helps depends on whether the address is taken or forbidden.
+fn admin_remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "choose a port from 1024 on",
+        io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
+        _ => "choose another address or end who has it",
+    }
 }

@@ -284,7 +284,7 @@ fn settle(core: Option<usize>) {
     if let Some(core) = core
         && let Err(error) = pin_to_core(core)
     {
-        tracing::warn!(core, %error, "a shard cannot be pinned to its core");
+        tracing::warn!(core, %error, "a shard cannot be pinned to its core (SystemCallFilter= of a unit may lack sched_setaffinity)");
     }
     if let Err(error) = set_timer_slack(std::num::NonZeroU64::MIN) {
         tracing::warn!(%error, "timers stay coarse");

@@ -16,6 +16,9 @@ use super::disk::Disk;
 use super::error::OpenError;
 use super::lock::{Lock, LockError};
 
+/// Of the folder itself.
+const MAKE: &str = "make";
+
 /// See the module.
 #[derive(Debug)]
 pub struct Folder {
@@ -156,7 +159,7 @@ fn make(path: &Path) -> Result<(), OpenError> {
     match DirBuilder::new().mode(0o750).create(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(explain(path, "make", error)),
+        Err(error) => return Err(explain(path, MAKE, error)),
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| explain(parent, "sync", error))
@@ -180,6 +183,9 @@ pub(super) fn explain(path: &Path, what: &'static str, source: io::Error) -> Ope
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::NoSpace { path, source },
         io::ErrorKind::PermissionDenied => {
             let uid = rustix::process::geteuid().as_raw();
+            if what == MAKE {
+                return OpenError::Unmade { path, uid };
+            }
             // What cannot be made or looked at is a matter of the folder it is in.
             let nearest = path.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
             match nearest.map(|(path, metadata)| (path.to_owned(), metadata.uid())) {
