@@ -8,6 +8,7 @@ pub mod control_stats;
 mod listener;
 mod metrics;
 mod routes;
+pub mod survey;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 
 use self::control_stats::ControlStats;
 pub use self::listener::serve;
+use self::survey::Survey;
 use crate::census::SharedCensus;
 use crate::config::InForce;
 use crate::hub::command::Commands;
@@ -46,6 +48,8 @@ pub struct AdminState {
     pub draining: Arc<AtomicBool>,
     /// What the control thread has done.
     pub control: ControlStats,
+    /// Who has the most streams.
+    pub survey: Survey,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,
     /// Where the hub is told what to do.

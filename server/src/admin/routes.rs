@@ -42,7 +42,7 @@ async fn index(State(state): State<AdminState>) -> Response {
 }
 
 async fn metrics_page(State(state): State<AdminState>) -> Response {
-    match metrics::expose(&state) {
+    match metrics::expose(&state).await {
         Ok(text) => answer(StatusCode::OK, metrics::CONTENT_TYPE, text),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be encoded");

@@ -31,6 +31,7 @@ fn hub() -> AdminState {
         started: SystemTime::now(),
         draining: Arc::default(),
         control: ControlStats::default(),
+        survey: Survey::new(Arc::new([])),
         inboxes: Arc::new([]),
         commands: Commands::channel().0,
     }

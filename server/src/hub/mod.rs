@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 pub use error::StartError;
 
 use crate::admin::control_stats::ControlStats;
+use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
 use crate::census::SharedCensus;
 use crate::clock::Clock;
@@ -107,6 +108,7 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
     )?;
 
     let (commands, mut orders) = Commands::channel();
+    let control_stats = ControlStats::default();
     let draining = Arc::new(AtomicBool::new(false));
     let state = AdminState {
         shards: threads.stats().into(),
@@ -117,14 +119,23 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
         draining: Arc::clone(&draining),
-        control: ControlStats::default(),
+        control: control_stats.clone(),
+        survey: Survey::new(threads.inboxes().into()),
         inboxes: threads.inboxes().into(),
         commands,
     };
     let reloader = {
         let _context = runtime.enter();
         let (inboxes, sequencer) = (threads.inboxes(), sequencer.clone());
-        Reloader::new(Parts { source, in_force, keyring, inboxes, census, sequencer })?
+        Reloader::new(Parts {
+            source,
+            in_force,
+            keyring,
+            inboxes,
+            census,
+            sequencer,
+            control: control_stats,
+        })?
     };
     tracing::info!(%hub, %admin, "listening");
     if let Some(banner) = banner {
