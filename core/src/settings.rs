@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Which of a user's connections goes when there is one too many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PerUserPolicy {
@@ -79,6 +81,8 @@ pub struct Settings {
     pub cors: CorsSettings,
     /// Whether a stream may be opened without a token.
     pub anonymous: bool,
+    /// Peers that are believed when they say whom a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Settings {
@@ -104,6 +108,7 @@ impl Default for Settings {
             history: HistorySettings { events: 65_536, bytes: 64 << 20, age: Duration::from_secs(3600) },
             cors: CorsSettings::default(),
             anonymous: false,
+            trusted_proxies: Vec::new(),
         }
     }
 }

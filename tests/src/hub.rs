@@ -306,6 +306,14 @@ impl Hub {
         kill_process(pid, Signal::TERM).expect("the hub runs");
     }
 
+    /// Asks it to read its configuration again.
+    ///
+    /// # Panics
+    /// If it is gone already.
+    pub fn sighup(&self) {
+        kill_process(Pid::from_child(&self.process.child), Signal::HUP).expect("the hub runs");
+    }
+
     /// Ends it without a chance to tidy up.
     ///
     /// # Panics
@@ -326,6 +334,12 @@ impl Hub {
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log.text()
+    }
+
+    /// How many lines of its log contain all these words.
+    #[must_use]
+    pub fn count_in_log(&self, words: &[&str]) -> usize {
+        self.process.log.count(|line| words.iter().all(|word| line.contains(word)))
     }
 
     /// Waits until one line of its log contains all these words, and gives that line.

@@ -123,7 +123,8 @@ impl Target for Corecast {
     }
 }
 
-/// What differs from the defaults, and what the plan asks for. A folder for the log makes it one of files.
+/// What differs from the defaults, and what the plan asks for. Accepting is not paced, as it is not with others: what is
+/// measured is how fast it can be. A folder for the log makes it one of files.
 fn configuration(plan: &Plan, log: Option<&Path>) -> String {
     let Plan { workers, event_bytes, authorized, heartbeat_seconds, .. } = plan;
     // Whoever comes back at once may be there before the hub knows that it was gone.
@@ -152,6 +153,7 @@ fn configuration(plan: &Plan, log: Option<&Path>) -> String {
          auth.anonymous = {anonymous}\n\
          limits.connections = {connections}\n\
          limits.per_user = 1\n\
+         limits.accept_rate = 0\n\
          limits.event_bytes = {event_bytes_max}\n\
          stream.heartbeat = \"{heartbeat}\"\n\
          stream.dead_peer = \"{dead_peer_seconds}s\"\n\

@@ -52,6 +52,8 @@ impl Engine {
     /// Admits a stream on its home shard, or tells it why not.
     pub(super) fn admit(&mut self, index: u32, parcel: &Parcel) {
         self.arrivals.count(self.now.instant);
+        // From here on it is the client's connection, whichever proxy it came through.
+        self.peers[index as usize] = parcel.peer;
         if self.drain.is_some() {
             return self.refuse(index, parcel, CloseReason::Drain);
         }
@@ -118,22 +120,16 @@ impl Engine {
             return Ok(());
         }
         let Some(older) = older else { return self.census.try_enter(hash).map_err(CloseReason::from) };
-        if self.peers[older.index as usize].ip() == peer.ip() {
-            // The older one's place is free for the newer one, whatever the limits say.
-            self.evict(older);
-            return self.census.try_enter(hash).map_err(CloseReason::from);
+        // The older one's place is the newer one's, whatever the limits say; they may have been lowered meanwhile. It is
+        // given up only once the newer one is in, so that nobody else takes it.
+        let has_its_address = self.peers[older.index as usize].ip() == peer.ip();
+        match if has_its_address { Err(Full::Process) } else { self.census.try_enter(hash) } {
+            Ok(()) => {}
+            Err(Full::Process) => drop(self.census.enter(hash)),
+            Err(Full::Address) => return Err(CloseReason::AddressLimit),
         }
-        match self.census.try_enter(hash) {
-            Ok(()) => {
-                self.evict(older);
-                Ok(())
-            }
-            Err(Full::Process) => {
-                self.evict(older);
-                self.census.try_enter(hash).map_err(CloseReason::from)
-            }
-            Err(Full::Address) => Err(CloseReason::AddressLimit),
-        }
+        self.evict(older);
+        Ok(())
     }
 
     /// Takes a place whatever the limits say, and counts what they would have done.

@@ -28,6 +28,7 @@ use std::time::Duration;
 use corecast_core::settings::{
     CorsSettings, HistorySettings, LimitSettings, PerUserPolicy, Settings, StreamSettings,
 };
+use ipnet::IpNet;
 
 pub use in_force::InForce;
 pub use load::{Loaded, Override, Purpose, Source, Sources, load};
@@ -74,6 +75,8 @@ pub struct HubConfig {
     pub shards: Option<u32>,
     /// What hosts the engines on real sockets.
     pub driver: Driver,
+    /// Peers that are believed when they say whom a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// `hub.driver`
@@ -240,6 +243,7 @@ impl Config {
             history: self.history_settings(),
             cors: CorsSettings { origins: self.cors.origins.clone() },
             anonymous: self.auth.anonymous,
+            trusted_proxies: self.hub.trusted_proxies.clone(),
         }
     }
 
@@ -279,7 +283,12 @@ impl Config {
     fn blank() -> Self {
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         Self {
-            hub: HubConfig { listen: nowhere, shards: None, driver: Driver::default() },
+            hub: HubConfig {
+                listen: nowhere,
+                shards: None,
+                driver: Driver::default(),
+                trusted_proxies: Vec::new(),
+            },
             admin: AdminConfig { listen: nowhere },
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use corecast_core::limits::TOKEN_BYTES_MAX;
 use corecast_core::settings::PerUserPolicy;
+use ipnet::IpNet;
 
 use super::{Config, Driver, LogFormat, LogKind, Secret};
 
@@ -59,6 +60,7 @@ pub(super) enum Kind {
     Secret { field: Field<Option<Secret>> },
     KeySetUrl { field: Field<Option<String>> },
     Origins { field: Field<Vec<Box<str>>> },
+    Networks { field: Field<Vec<IpNet>> },
     LogLevel { field: Field<String> },
 }
 
@@ -139,6 +141,15 @@ pub static SETTINGS: &[Setting] = &[
         doc: "What drives the sockets; \"uring\" refuses to start where io_uring is not allowed.",
         reload: Reload::NeedsRestart,
         kind: choice!(hub.driver, { "auto" => Driver::Auto, "uring" => Driver::Uring }, unavailable: ["monoio"]),
+    },
+    Setting {
+        section: "hub",
+        key: "trusted_proxies",
+        default: Some("[]"),
+        doc: "Addresses and networks of proxies that are believed when they name the client, in X-Forwarded-For or Forwarded; \
+              per_ip counts that client then. The proxy must drop what the client itself has written there.",
+        reload: Reload::Applies,
+        kind: Kind::Networks { field: |c| &mut c.hub.trusted_proxies },
     },
     Setting {
         section: "admin",

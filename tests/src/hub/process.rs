@@ -97,6 +97,10 @@ impl Log {
         self.lock().lines.iter().find(|line| is_it(line)).cloned()
     }
 
+    pub(super) fn count(&self, is_it: impl Fn(&str) -> bool) -> usize {
+        self.lock().lines.iter().filter(|line| is_it(line)).count()
+    }
+
     /// Waits for the last line of a process that has ended.
     pub(super) fn wait_for_end(&self) {
         eventually(PATIENCE, "the end of the log", || self.lock().is_over.then_some(()));

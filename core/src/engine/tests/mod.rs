@@ -22,6 +22,7 @@ mod resume;
 mod seam;
 
 mod admission;
+mod behind_proxies;
 mod dry_run;
 mod evictions;
 mod moves;

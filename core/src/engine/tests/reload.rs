@@ -89,6 +89,35 @@ fn an_idle_timeout_is_switched_on_for_streams_that_are_open() {
 }
 
 #[test]
+fn a_silence_that_was_allowed_ends_with_a_heartbeat_and_not_with_the_stream() {
+    let mut hub = Harness::with(|settings| {
+        settings.stream.heartbeat = None;
+        settings.stream.idle_timeout = None;
+    });
+    let client = hub.subscribe("topic=a");
+    hub.advance_secs(1000);
+    hub.reload(|settings| {
+        settings.stream.heartbeat = Some(15 * SECOND);
+        settings.stream.idle_timeout = Some(60 * SECOND);
+    });
+    hub.advance_secs(1);
+    assert!(!hub.is_closed(client) && hub.counters().heartbeats == 1);
+}
+
+#[test]
+fn whoever_comes_back_has_its_own_place_also_under_a_lowered_limit() {
+    let mut hub = Harness::with(|settings| settings.limits.per_user = 1);
+    let old = hub.subscribe_as("alice", "client_id=tab-1");
+    hub.subscribe_as("bob", "topic=a");
+    hub.reload(|settings| (settings.limits.connections, settings.limits.per_ip) = (1, 1));
+    let new = hub.subscribe_as("alice", "client_id=tab-1");
+    assert!(hub.is_closed(old) && !hub.is_closed(new));
+    let newer = hub.subscribe_as("alice", "topic=a");
+    assert!(hub.is_closed(new) && !hub.is_closed(newer));
+    assert_eq!((hub.engine().streams(), hub.streams_counted()), (2, 2));
+}
+
+#[test]
 fn a_request_that_has_begun_keeps_its_time() {
     let mut hub = Harness::new();
     let begun = hub.request("GET /heal");
