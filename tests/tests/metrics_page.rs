@@ -152,3 +152,39 @@ fn users_with_the_most_streams_are_shown_and_the_sum_is_that_of_all() {
 fn of_user(hub: &Hub, user: &str) -> f64 {
     hub.metric_where("sse_active_connections", &format!("user_id=\"{user}\""))
 }
+
+#[test]
+fn limits_that_only_count_and_reloads_are_shown() {
+    let builder = Hub::builder().set("limits.dry_run", true);
+    let hub = builder.clone().start();
+    let alice = Subscribe::with_token(&Token::of("alice").sign());
+    let _streams: Vec<_> = (0..3).map(|_| EventStream::open(hub.addr(), &alice)).collect();
+    hub.wait_for_connections(3);
+    let becomes = |name: &str, label: &str, value: f64| {
+        eventually(PATIENCE, &format!("{name} {value}"), || {
+            (hub.metric_where(name, label) == value).then_some(())
+        });
+    };
+    becomes("corecast_would_evict_total", "", 2.0);
+    assert_eq!(hub.metric("corecast_limits_dry_run"), 1.0);
+    assert_eq!(hub.metric("corecast_evictions_total"), 0.0);
+    assert_eq!(hub.metric("corecast_config_last_reload_successful"), 1.0);
+    let started = hub.metric("corecast_config_last_reload_time_seconds");
+
+    let reload = |toml: &str| {
+        std::fs::write(hub.config(), toml).unwrap();
+        hub.sighup();
+    };
+    reload("limits.per_user = \"many\"");
+    becomes("corecast_config_last_reload_successful", "", 0.0);
+    becomes("corecast_config_reloads_total", "result=\"failed\"", 1.0);
+    assert_eq!(hub.metric("corecast_limits_dry_run"), 1.0, "the old configuration is in force");
+    assert_eq!(hub.metric("corecast_config_last_reload_time_seconds"), started);
+
+    reload(&builder.set("limits.dry_run", false).set("limits.per_user", 5).toml());
+    becomes("corecast_config_last_reload_successful", "", 1.0);
+    becomes("corecast_limits_per_user", "", 5.0);
+    assert_eq!(hub.metric("corecast_limits_dry_run"), 0.0);
+    assert_eq!(hub.metric_where("corecast_config_reloads_total", "result=\"applied\""), 1.0);
+    assert!(hub.metric("corecast_config_last_reload_time_seconds") > started);
+}
