@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use corecast_core::close_reason::CloseReason;
+use corecast_core::counters::Counters;
 use corecast_core::engine::inspect::Owner;
+use corecast_core::latency::{Latencies, Quantiles};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -124,7 +126,7 @@ struct Slow {
     /// Of these, those that wait for an answer of the log.
     waiting_for_log: u64,
     /// Events that the slowest has yet to get.
-    most_lag_events: Option<u64>,
+    most_lag_events: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -181,6 +183,7 @@ struct Drain {
 #[derive(Debug, Default)]
 pub(super) struct Before {
     appends: Option<AppendTimesSnapshot>,
+    fanout: Option<Latencies>,
     /// Streams in the last sample before the drain.
     streams: u32,
 }
@@ -196,25 +199,26 @@ impl Sample {
             before.streams = streams;
         }
         let survey = hub.survey.latest();
+        let limits = &hub.config.now().config.limits;
         Self {
             at: moment(SystemTime::now()),
             uptime_seconds: hub.started.elapsed().unwrap_or_default().as_secs_f64(),
             state,
             version: hub.version,
-            dry_run: false,
+            dry_run: limits.dry_run,
             streams,
-            streams_max: hub.config.now().config.limits.connections,
+            streams_max: limits.connections,
             connections: sum(|shard| u64::from(shard.connections)),
             users: sum(|shard| shard.users as u64),
             totals: totals(&shards),
             closes: closes(&shards),
             refusals: refusals(&shards),
-            would: BTreeMap::new(),
-            latency: None,
+            would: would(&shards),
+            latency: Latency::of(&shards, before),
             slow: Slow {
                 behind: sum(|shard| u64::from(shard.streams_behind)),
                 waiting_for_log: sum(|shard| u64::from(shard.streams_waiting_for_log)),
-                most_lag_events: None,
+                most_lag_events: shards.iter().map(|shard| shard.lag_max).max().unwrap_or(0),
             },
             // Shards share the events: the one that has most has all.
             history: History {
@@ -266,13 +270,37 @@ fn closed(shards: &[Snapshot], reason: CloseReason) -> u64 {
 }
 
 fn refusals(shards: &[Snapshot]) -> BTreeMap<&'static str, u64> {
-    let limits = [CloseReason::ConnectionLimit, CloseReason::UserLimit, CloseReason::AddressLimit];
-    let mut refusals: BTreeMap<_, _> =
-        limits.into_iter().map(|reason| (reason.label(), closed(shards, reason))).collect();
+    let mut refusals = by_limit(shards, |counters, reason| counters.refusals[reason]);
     let sum = |read: fn(&Snapshot) -> u64| shards.iter().map(read).sum::<u64>();
     refusals.insert("token", sum(|shard| shard.counters.tokens_rejected));
     refusals.insert("publish", sum(|shard| shard.counters.publishes_refused));
     refusals
+}
+
+fn would(shards: &[Snapshot]) -> BTreeMap<&'static str, u64> {
+    let mut would = by_limit(shards, |counters, reason| counters.would_refuse[reason]);
+    let evict = shards.iter().map(|shard| shard.counters.would_evict).sum();
+    would.insert(CloseReason::Evicted.label(), evict);
+    would
+}
+
+/// What was counted for each limit.
+fn by_limit(shards: &[Snapshot], read: impl Fn(&Counters, usize) -> u64) -> BTreeMap<&'static str, u64> {
+    let limits = [CloseReason::ConnectionLimit, CloseReason::UserLimit, CloseReason::AddressLimit];
+    let sum = |reason: CloseReason| shards.iter().map(|shard| read(&shard.counters, reason.index())).sum();
+    limits.into_iter().map(|reason| (reason.label(), sum(reason))).collect()
+}
+
+impl Latency {
+    fn of(shards: &[Snapshot], before: &mut Before) -> Option<Self> {
+        let mut fanout = Latencies::default();
+        shards.iter().for_each(|shard| fanout.merge(&shard.counters.fanout));
+        // Of a first sample nothing is known about the second before it.
+        let last = before.fanout.replace(fanout.clone())?;
+        let Quantiles { count, p50, p90, p99, max } = Quantiles::between(&last, &fanout)?;
+        let [p50_ms, p90_ms, p99_ms, max_ms] = [p50, p90, p99, max].map(|it| it.as_secs_f64() * 1e3);
+        Some(Self { p50_ms, p90_ms, p99_ms, max_ms, count })
+    }
 }
 
 impl ShardSample {

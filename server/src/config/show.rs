@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::Config;
 use super::load::Loaded;
 use super::problem::Origin;
 use super::schema::{Reload, SETTINGS, sections};
@@ -58,12 +57,13 @@ pub fn in_force(loaded: &Loaded) -> String {
     text
 }
 
-/// The settings in force by section and key, for machines. Secrets are not shown; what is not set is null.
+/// The settings in force by section and key, for machines, and under `sources` which layer each is from. Secrets are not
+/// shown; what is not set is null.
 #[must_use]
-pub fn in_force_json(config: &Config) -> serde_json::Value {
-    let mut config = config.clone();
-    let mut shown = serde_json::Map::new();
-    for setting in SETTINGS {
+pub fn in_force_json(loaded: &Loaded) -> serde_json::Value {
+    let mut config = loaded.config.clone();
+    let (mut shown, mut sources) = (serde_json::Map::new(), serde_json::Map::new());
+    for (setting, origin) in SETTINGS.iter().zip(&loaded.origins) {
         let value = match setting.read(&mut config) {
             None => serde_json::Value::Null,
             Some(_) if setting.is_secret() => "(secret)".into(),
@@ -72,7 +72,16 @@ pub fn in_force_json(config: &Config) -> serde_json::Value {
         };
         let section = shown.entry(setting.section).or_insert_with(|| serde_json::Map::new().into());
         section[setting.key] = value;
+        let source = match origin {
+            Origin::Default => "default",
+            Origin::Dev => "dev",
+            Origin::File { .. } => "file",
+            Origin::Env(_) => "environment",
+            Origin::Flag(_) => "flag",
+        };
+        sources.insert(setting.name(), source.into());
     }
+    shown.insert("sources".to_owned(), sources.into());
     shown.into()
 }
 

@@ -68,6 +68,7 @@ struct Log {
 pub(super) async fn hub(State(admin): State<Admin>) -> Json<Hub> {
     let hub = &admin.hub;
     let shards: Vec<Snapshot> = hub.shards.iter().map(Stats::last).collect();
+    let limits = &hub.config.now().config.limits;
     let log = hub.log.as_ref().map(|view| view.log.snapshot());
     Json(Hub {
         version: hub.version,
@@ -81,7 +82,7 @@ pub(super) async fn hub(State(admin): State<Admin>) -> Json<Hub> {
         pid: std::process::id(),
         connections: Connections {
             streams: hub.census.streams(),
-            max: hub.config.now().config.limits.connections,
+            max: limits.connections,
             open: shards.iter().map(|shard| u64::from(shard.connections)).sum(),
             users: shards.iter().map(|shard| shard.users as u64).sum(),
         },
@@ -94,6 +95,6 @@ pub(super) async fn hub(State(admin): State<Admin>) -> Json<Hub> {
             }),
             bytes: log.map(|log| log.bytes),
         },
-        dry_run: false,
+        dry_run: limits.dry_run,
     })
 }
