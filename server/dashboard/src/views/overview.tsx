@@ -96,15 +96,18 @@ function Tiles({ sample, timeline }: { sample: Sample; timeline: Timeline }) {
         name="Slow readers"
         value={exact(sample.slow?.behind)}
         isHigh={(sample.slow?.behind ?? 0) > 0}
-        note={
-          typeof sample.slow?.most_lag_events === 'number'
-            ? `at most ${count(sample.slow.most_lag_events)} events`
-            : 'fed from history'
-        }
+        note={lagNote(sample)}
       />
       <Tile name="Memory" value={bytes(sample.memory?.resident_bytes)} note="resident" />
     </dl>
   );
+}
+
+function lagNote({ slow }: Sample): string {
+  if (!slow?.behind) return 'all keep up';
+  return typeof slow.most_lag_events === 'number'
+    ? `at most ${count(slow.most_lag_events)} events`
+    : 'fed from history';
 }
 
 interface TileProps {
