@@ -10,6 +10,7 @@ pub mod doctor;
 mod http_client;
 
 pub mod hub;
+pub mod systemd;
 pub mod admin;
 
 pub mod sequencer;

@@ -1,7 +1,6 @@
 //! A hub follows its file without a restart, keeps what it had if the file is bad, and says which is which.
 
 use std::path::Path;
-use std::time::Duration;
 
 use corecast_tests::exchange;
 use corecast_tests::hub::{Hub, HubBuilder};

@@ -58,7 +58,11 @@ export class Admin {
     if (response.ok) return response;
     const failure = await failureOf(response);
     // The hub's own 401, passed on to the debugger, is not ours; nor is an answer to a token that was replaced since.
-    if (response.status === 401 && response.headers.get('WWW-Authenticate')?.includes('corecast admin') && used === this.#token) {
+    if (
+      response.status === 401 &&
+      response.headers.get('WWW-Authenticate')?.includes('corecast admin') &&
+      used === this.#token
+    ) {
       this.isLocked = true;
       this.onChange();
     }

@@ -22,11 +22,11 @@ export interface Sample {
   would: Counts;
   latency: Latency | null;
   shards: ShardSample[];
-  slow: { behind: number; waiting_for_log: number; most_lag_events: number };
+  slow: { behind: number; waiting_for_log: number; most_lag_events: number | null };
   history: { events: number; bytes: number };
   sequencer_queue: number;
   log: LogSample | null;
-  memory: { resident_bytes: number };
+  memory: { resident_bytes: number | null };
   top_users: UserRow[];
   top_topics: TopicRow[];
   survey_age_seconds: number | null;
@@ -69,6 +69,7 @@ export interface Drain {
 }
 
 export interface UserRow {
+  /** With `anonymous`, the client's id. */
   user: string | null;
   anonymous: boolean;
   connections: number;
@@ -84,18 +85,22 @@ export interface ConnectionRow {
   id: string;
   shard: number;
   state: string;
+  /** With `anonymous`, the client's id if it has one. */
   user: string | null;
   anonymous: boolean;
   address: string;
-  age_seconds: number;
-  silence_seconds: number;
+  /** Of its stream; null before there is one. */
+  age_seconds: number | null;
+  silence_seconds: number | null;
   bytes: number;
   lag_events: number;
+  /** Fed from history or the log. */
+  behind: boolean;
   expires: string | null;
 }
 
 /** A row, and what only a single connection is asked for. What a later hub adds is shown as it comes. */
-export type ConnectionDetails = ConnectionRow & { selectors?: string[] } & Record<string, unknown>;
+export type ConnectionDetails = ConnectionRow & { selectors?: string[]; grants?: string[] } & Record<string, unknown>;
 
 export interface ConnectionPage {
   connections: ConnectionRow[];
@@ -104,9 +109,15 @@ export interface ConnectionPage {
   as_of: string;
 }
 
+export interface Change {
+  setting: string;
+  from: string;
+  to: string;
+}
+
 export interface Reloaded {
-  applied: { setting: string; from: unknown; to: unknown }[];
-  needs_restart: unknown[];
+  applied: Change[];
+  needs_restart: Change[];
 }
 
 /** RFC 9457, with the field that is to blame. */
@@ -115,5 +126,4 @@ export interface Problem {
   status?: number;
   detail?: string;
   field?: string;
-  errors?: unknown[];
 }

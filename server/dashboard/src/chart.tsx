@@ -73,7 +73,9 @@ export function Chart(props: ChartProps) {
   return (
     <section class="card chart" aria-labelledby={titleId}>
       <div class="card-head">
-        <h2 id={titleId} title={note}>{title}</h2>
+        <h2 id={titleId} title={note}>
+          {title}
+        </h2>
         <ul class="legend">
           {hovered !== null && point !== undefined && <li class="when">{SECOND.format(point.at * 1000)}</li>}
           {lines.map((line) => (
@@ -156,7 +158,12 @@ function optionsOf(
         ticks: { show: false },
         space: 34,
         ...(isBinary ? { incrs: POWERS_OF_TWO } : {}),
-        ...(isLogarithmic ? { splits: (_plot: uPlot, _axis: number, min: number, max: number) => decadesBetween(min, max), filter: (_plot: uPlot, splits: number[]) => splits } : {}),
+        ...(isLogarithmic
+          ? {
+              splits: (_plot: uPlot, _axis: number, min: number, max: number) => decadesBetween(min, max),
+              filter: (_plot: uPlot, splits: number[]) => splits,
+            }
+          : {}),
         values: (_plot, splits) => splits.map((value) => withoutZeros(latest.current.shown(value))),
       },
     ],

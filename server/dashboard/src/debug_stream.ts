@@ -52,7 +52,7 @@ export class DebugStream {
   #lastEventId = '';
 
   constructor(
-    private readonly admin: Admin,
+    private readonly admin: Pick<Admin, 'open'>,
     private readonly onChange: () => void,
   ) {}
 
@@ -136,10 +136,14 @@ export class DebugStream {
       this.#become('open');
       const parser = new EventParser();
       parser.startFrom(this.#lastEventId);
-      await readItems(response.body, (item) => {
-        if (!signal.aborted) this.#on(item);
-        this.#lastEventId = parser.lastEventId;
-      }, parser);
+      await readItems(
+        response.body,
+        (item) => {
+          if (!signal.aborted) this.#on(item);
+          this.#lastEventId = parser.lastEventId;
+        },
+        parser,
+      );
       if (!signal.aborted) this.#note('note', 'the hub ended the stream');
       return false;
     } catch (error) {
@@ -177,7 +181,15 @@ export class DebugStream {
   #append(kind: LineKind, type: string, id: string, data: string): void {
     this.#numbers += 1;
     const cut = Math.max(0, data.length - DATA_CHARS_MAX);
-    this.lines.push({ number: this.#numbers, at: new Date(), kind, type, id, data: data.slice(0, DATA_CHARS_MAX), cut });
+    this.lines.push({
+      number: this.#numbers,
+      at: new Date(),
+      kind,
+      type,
+      id,
+      data: data.slice(0, DATA_CHARS_MAX),
+      cut,
+    });
     if (this.lines.length > LINES_MAX) this.lines.shift();
     this.onChange();
   }

@@ -1,4 +1,4 @@
-// A modal dialog of the browser's own: it keeps the focus inside and gives it back.
+// A modal dialog of the browser's own, which keeps the focus inside. It goes back to where it came from.
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
@@ -7,8 +7,8 @@ import { failureText } from './parts';
 
 interface DialogProps {
   title: string;
-  /** Asked to close by Escape. The dialog is gone when its parent no longer draws it. */
-  onClose: () => void;
+  /** Asked to close by Escape; without it, the dialog stays. It is gone when its parent no longer draws it. */
+  onClose?: () => void;
   isWide?: boolean;
   children: ComponentChildren;
 }
@@ -17,9 +17,14 @@ export function Dialog({ title, onClose, isWide = false, children }: DialogProps
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    return () => element?.close();
+    const opener = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      // The element is gone by now, and the focus with it. Its opener may be, too: a row that was disconnected.
+      if (opener instanceof HTMLElement && opener.isConnected && opener !== document.body)
+        opener.focus({ preventScroll: true });
+      else document.getElementById('main')?.focus({ preventScroll: true });
+    };
   }, []);
   return (
     <dialog
@@ -28,7 +33,13 @@ export function Dialog({ title, onClose, isWide = false, children }: DialogProps
       aria-labelledby={titleId}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        onClose?.();
+      }}
+      onClose={() => {
+        // Chromium closes at the second Escape whatever was said to the first.
+        if (dialog.current === null) return;
+        if (onClose === undefined) dialog.current.showModal();
+        else onClose();
       }}
     >
       <h2 id={titleId}>{title}</h2>
@@ -67,10 +78,18 @@ export function Confirm({ title, deed, isDangerous = false, onClose, onConfirm, 
     <Dialog title={title} onClose={onClose}>
       <form onSubmit={onSubmit}>
         {children}
-        {problem !== '' && <p class="problem" role="alert">{problem}</p>}
+        {problem !== '' && (
+          <p class="problem" role="alert">
+            {problem}
+          </p>
+        )}
         <p class="buttons">
-          <button type="button" onClick={onClose}>Cancel</button>
-          <button class={isDangerous ? 'danger' : 'primary'} disabled={isBusy}>{deed}</button>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button class={isDangerous ? 'danger' : 'primary'} disabled={isBusy}>
+            {deed}
+          </button>
         </p>
       </form>
     </Dialog>

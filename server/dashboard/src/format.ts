@@ -46,6 +46,9 @@ export function bytes(value: Maybe): string {
   return isKnown(value) ? scaled(value, 1024, [' B', ' KiB', ' MiB', ' GiB', ' TiB']) : UNKNOWN;
 }
 
+/** A rate of bytes, without the "/s" that its heading says. */
+export const bytesPerSecond = (value: Maybe): string => bytes(isKnown(value) ? Math.round(value) : null);
+
 export function milliseconds(value: Maybe): string {
   if (!isKnown(value)) return UNKNOWN;
   return value < 999.5 ? `${threeDigits(value)} ms` : `${threeDigits(value / 1000)} s`;

@@ -15,8 +15,8 @@ const PAUSE_MS_MAX = 5000;
 export type Link =
   | { state: 'connecting' }
   | { state: 'open' }
-  /** `since` by the page's clock, in ms; `why` for people. */
-  | { state: 'lost'; since: number; why: string };
+  /** `since` by the page's clock, in ms; `why` for people. A hub that `isAnswering` says no to this page. */
+  | { state: 'lost'; since: number; why: string; isAnswering: boolean };
 
 export interface Follower {
   onSample(sample: Sample): void;
@@ -30,6 +30,7 @@ export async function followLive(admin: Admin, follower: Follower, signal: Abort
   while (!signal.aborted) {
     await admin.untilUnlocked();
     let why = 'the stream ended';
+    let isAnswering = false;
     try {
       await oneStream(admin, follower, signal, () => {
         pause = PAUSE_MS_MIN;
@@ -39,9 +40,10 @@ export async function followLive(admin: Admin, follower: Follower, signal: Abort
       if (signal.aborted) return;
       if (error instanceof Failure && error.status === 401) continue;
       why = error instanceof Error ? error.message : String(error);
+      isAnswering = error instanceof Failure && error.status !== 0;
     }
     lostSince ??= Date.now();
-    follower.onLink({ state: 'lost', since: lostSince, why });
+    follower.onLink({ state: 'lost', since: lostSince, why, isAnswering });
     await pauseOrWake(pause, signal);
     pause = Math.min(2 * pause, PAUSE_MS_MAX);
   }

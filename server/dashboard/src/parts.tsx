@@ -52,9 +52,21 @@ export function Bar({ share, isHigh = false }: { share: number; isHigh?: boolean
   );
 }
 
-/** Of a token's `sub`: any text, from outside. */
+/** Of a token's `sub`, or a client's own id: any text, from outside. */
 export function UserName({ user, anonymous }: { user: string | null; anonymous: boolean }) {
-  return anonymous || user === null ? <i class="quiet">anonymous</i> : <Name of={user} />;
+  if (anonymous)
+    return (
+      <>
+        <i class="quiet">anonymous</i>
+        {user !== null && (
+          <>
+            {' '}
+            <Name of={user} />
+          </>
+        )}
+      </>
+    );
+  return user === null ? <>{UNKNOWN}</> : <Name of={user} />;
 }
 
 /** A name from outside. Isolated, so that its direction does not spill over. */
@@ -69,9 +81,8 @@ export function Empty({ children }: { children: ComponentChildren }) {
 /** What went wrong, with the field that is to blame. */
 export function failureText(error: unknown): string {
   if (error instanceof Failure) {
-    const { field, errors } = error.problem;
-    const named = field !== undefined && !error.message.includes(field) ? `${field}: ${error.message}` : error.message;
-    return [named, ...(errors ?? []).map(plain)].join('\n');
+    const { field } = error.problem;
+    return field !== undefined && !error.message.includes(field) ? `${field}: ${error.message}` : error.message;
   }
   return error instanceof Error ? error.message : String(error);
 }
@@ -79,5 +90,6 @@ export function failureText(error: unknown): string {
 /** Any JSON value as a line of text. */
 export function plain(value: unknown): string {
   if (value === null || value === undefined) return UNKNOWN;
+  if (Array.isArray(value)) return value.map(plain).join(', ');
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -1,7 +1,7 @@
 // What every view stands in: name and state of the hub, the way between views, what must not be overlooked.
 
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 
 import type { Sample } from './api';
 import { Dialog } from './dialog';
@@ -26,23 +26,35 @@ const NAMES: Record<View, string> = {
 export function Shell({ page }: { page: Page }) {
   const sample = page.timeline.last;
   const { view } = page.route;
+  useTitle(page.link.state === 'lost' ? 'lost' : (sample?.state ?? ''));
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => skipTo(event)}>Skip to the content</a>
+      <a class="skip" href="#main" onClick={(event) => skipTo(event)}>
+        Skip to the content
+      </a>
       <header>
         <div class="bar">
-          <h1><a href={linkTo('overview')}>core<b>cast</b></a></h1>
+          <h1>
+            <a href={linkTo('overview')}>
+              core<b>cast</b>
+            </a>
+          </h1>
           <State sample={sample} link={page.link} isLocked={page.admin.isLocked} />
           <nav aria-label="Views">
             {VIEWS.map((one) => (
-              <a key={one} href={linkTo(one)} aria-current={one === view ? 'page' : undefined}>{NAMES[one]}</a>
+              <a key={one} href={linkTo(one)} aria-current={one === view ? 'page' : undefined}>
+                {NAMES[one]}
+              </a>
             ))}
           </nav>
           <ThemeSwitch page={page} />
         </div>
       </header>
-      <div role="status" class="banners">
-        <Banners sample={sample} link={page.link} />
+      <div class="banners">
+        <div role="status">
+          <Banners sample={sample} link={page.link} />
+        </div>
+        {sample !== null && sample.drain !== null && <DrainProgress drain={sample.drain} />}
       </div>
       <main id="main" tabIndex={-1} data-link={page.link.state} aria-label={NAMES[view]}>
         {view === 'overview' && <OverviewView page={page} />}
@@ -53,6 +65,14 @@ export function Shell({ page }: { page: Page }) {
       {page.admin.isLocked && <TokenPrompt page={page} />}
     </>
   );
+}
+
+/** Tabs of several hubs are told apart, and one that needs a look is seen. */
+function useTitle(state: string): void {
+  const title = `${state === '' || state === 'running' ? '' : `${state}: `}corecast ${location.host}`;
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
 }
 
 /** Not by its address: the fragment names the view. */
@@ -66,23 +86,29 @@ function State({ sample, link, isLocked }: { sample: Sample | null; link: Link; 
   const state = isLocked ? 'locked' : lost ? 'lost' : (sample?.state ?? 'connecting');
   return (
     <p class="state">
-      <span class="pill" data-state={state}>{state}</span>
+      <span class="pill" data-state={state}>
+        {state}
+      </span>
       {sample !== null && <span class="version">v{sample.version}</span>}
       {sample !== null && !lost && <span class="uptime">up {duration(Math.floor(sample.uptime_seconds))}</span>}
     </p>
   );
 }
 
+/** What is read out when it comes: nothing that changes each second. */
 function Banners({ sample, link }: { sample: Sample | null; link: Link }) {
   return (
     <>
       {link.state === 'lost' && (
         <Banner kind="bad">
-          <strong>The hub does not answer.</strong> {sample === null ? 'Nothing has come yet.' : `What you see is of ${new Date(link.since).toLocaleTimeString('en-GB')}.`}{' '}
+          <strong>{link.isAnswering ? 'The hub sends no numbers to this page.' : 'The hub does not answer.'}</strong>{' '}
+          {sample === null
+            ? 'Nothing has come yet.'
+            : `What you see is of ${new Date(link.since).toLocaleTimeString('en-GB')}.`}{' '}
           The page keeps trying. <span class="quiet">({link.why})</span>
         </Banner>
       )}
-      {sample !== null && sample.drain !== null && <DrainProgress drain={sample.drain} />}
+      {sample?.state === 'draining' && <span class="hidden">The hub is draining.</span>}
       {sample?.dry_run === true && (
         <Banner kind="note">
           <strong>Dry run:</strong> limits refuse and evict nobody. What they would have done is counted.
@@ -105,7 +131,11 @@ function DrainProgress({ drain }: { drain: NonNullable<Sample['drain']> }) {
 }
 
 function Banner({ kind, children }: { kind: 'bad' | 'note'; children: ComponentChildren }) {
-  return <p class="banner" data-kind={kind}>{children}</p>;
+  return (
+    <p class="banner" data-kind={kind}>
+      {children}
+    </p>
+  );
 }
 
 function ThemeSwitch({ page }: { page: Page }) {
@@ -131,14 +161,18 @@ function TokenPrompt({ page }: { page: Page }) {
   // A token that was there has just been refused.
   const [wasRefused] = useState(page.admin.hasToken);
   return (
-    <Dialog title="This hub asks for a token" onClose={() => {}}>
+    <Dialog title="This hub asks for a token">
       <form
         onSubmit={(event) => {
           event.preventDefault();
           page.admin.unlock(token.trim());
         }}
       >
-        {wasRefused && <p class="problem" role="alert">The token was refused.</p>}
+        {wasRefused && (
+          <p class="problem" role="alert">
+            The token was refused.
+          </p>
+        )}
         <label>
           Token of <code>[admin]</code>
           <input
@@ -151,7 +185,9 @@ function TokenPrompt({ page }: { page: Page }) {
           />
         </label>
         <p class="quiet">It is kept until this tab is closed.</p>
-        <p class="buttons"><button class="primary">Unlock</button></p>
+        <p class="buttons">
+          <button class="primary">Unlock</button>
+        </p>
       </form>
     </Dialog>
   );

@@ -2,9 +2,7 @@
 // hides what a debugger is to show: comments, reconnection times, events of types nobody has named before.
 
 export type Item =
-  | { kind: 'event'; type: string; data: string; id: string }
-  | { kind: 'comment' }
-  | { kind: 'retry'; ms: number };
+  { kind: 'event'; type: string; data: string; id: string } | { kind: 'comment' } | { kind: 'retry'; ms: number };
 
 /** An unfinished event may hold this much: 64 times what the hub takes by default. */
 export const UNFINISHED_CHARS_MAX = 4 * 1024 * 1024;

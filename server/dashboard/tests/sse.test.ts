@@ -41,7 +41,11 @@ test('a stream means the same however it is cut', () => {
       assert.deepEqual(items, expected, `${JSON.stringify(text)} cut at ${cut}`);
     }
     const parser = new EventParser();
-    assert.deepEqual([...text].flatMap((char) => parser.push(char)), expected, JSON.stringify(text));
+    assert.deepEqual(
+      [...text].flatMap((char) => parser.push(char)),
+      expected,
+      JSON.stringify(text),
+    );
   }
 });
 

@@ -25,7 +25,18 @@ function sample(second: number, uptime: number, changes: Partial<Sample> = {}): 
     refusals: {},
     would: {},
     latency: null,
-    shards: [{ shard: 0, streams: 1, connections: 2, behind: 0, deliveries: uptime * 100, bytes: 0, turns: uptime * 7, history_events: 0 }],
+    shards: [
+      {
+        shard: 0,
+        streams: 1,
+        connections: 2,
+        behind: 0,
+        deliveries: uptime * 100,
+        bytes: 0,
+        turns: uptime * 7,
+        history_events: 0,
+      },
+    ],
     slow: { behind: 0, waiting_for_log: 0, most_lag_events: 0 },
     history: { events: 0, bytes: 0 },
     sequencer_queue: 0,
@@ -50,15 +61,19 @@ const deliveries = (timeline: Timeline) => timeline.points.map((point) => point.
 test('totals become rates by the uptime between them', () => {
   const timeline = timelineOf(sample(0, 5), sample(1, 6), sample(2, 6.5, { totals: { deliveries: 700 } }));
   assert.deepEqual(deliveries(timeline), [null, 100, 200]);
-  assert.deepEqual(timeline.points.map((point) => point.bytes), [null, 1000, null]);
+  assert.deepEqual(
+    timeline.points.map((point) => point.bytes),
+    [null, 1000, null],
+  );
 });
 
 test('a restart makes no negative rate', () => {
   const timeline = timelineOf(sample(0, 500), sample(1, 501), sample(2, 0.5), sample(3, 1.5));
   assert.deepEqual(deliveries(timeline), [null, 100, null, 100]);
-  assert.deepEqual([...timelineOf(sample(0, 500), sample(1, 0.5)).shards.values()], [
-    { deliveries: null, bytes: null, turns: null },
-  ]);
+  assert.deepEqual(
+    [...timelineOf(sample(0, 500), sample(1, 0.5)).shards.values()],
+    [{ deliveries: null, bytes: null, turns: null }],
+  );
 });
 
 test('a total that falls without a restart has no rate', () => {
@@ -79,7 +94,10 @@ test('reasons add up over the window and over a restart', () => {
 
 test('a silence is a gap and not a line', () => {
   const timeline = timelineOf(sample(0, 5), sample(1, 6), sample(30, 35));
-  assert.deepEqual(timeline.points.map((point) => point.streams), [1, 1, null, 1]);
+  assert.deepEqual(
+    timeline.points.map((point) => point.streams),
+    [1, 1, null, 1],
+  );
   assert.equal(deliveries(timeline).at(-1), 100, 'the rate over the silence is known');
 });
 

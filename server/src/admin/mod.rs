@@ -35,6 +35,7 @@ use crate::admin::survey::Survey;
 use crate::census::SharedCensus;
 use crate::config::{InForce, Secret};
 use crate::hub::command::Commands;
+use crate::hub::status::DrainProgress;
 use crate::log::file::LogStats;
 use crate::log::reader::ReaderStats;
 use crate::log::timed::AppendTimes;
@@ -63,6 +64,8 @@ pub struct AdminState {
     pub draining: Arc<AtomicBool>,
     /// What the control thread has done.
     pub control: ControlStats,
+    /// How far the drain has come, once there is one.
+    pub drain: DrainProgress,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,
     /// Where the hub is told what to do.

@@ -87,7 +87,7 @@ async fn index(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics_page(State(admin): State<Admin>) -> Response {
-    match metrics::expose(&admin.hub) {
+    match metrics::expose(&admin.hub).await {
         Ok(text) => text_answer(StatusCode::OK, metrics::CONTENT_TYPE, text),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be encoded");

@@ -11,10 +11,10 @@ use corecast_core::engine::census::Census as _;
 use corecast_core::hash::HashSeed;
 use tokio::sync::oneshot;
 
-use crate::config::{Purpose, Sources, load};
-
 use super::listener::{Bounds, serve_within};
 use super::*;
+use crate::config::{Purpose, Sources, load};
+
 /// Longer than any answer takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -31,6 +31,7 @@ fn hub() -> AdminState {
         started: SystemTime::now(),
         draining: Arc::default(),
         control: ControlStats::default(),
+        drain: DrainProgress::default(),
         inboxes: Arc::new([]),
         commands: Commands::channel().0,
         listen: (LOOPBACK, 1).into(),

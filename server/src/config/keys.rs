@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::rights;
 use super::secret::Secret;
 use super::{AuthConfig, Config};
 use crate::http_client;
@@ -31,7 +32,7 @@ const KEY_SET_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// The file cannot be opened or read.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {0}{remedy}", remedy = rights::remedy(.0))]
     Unreadable(#[from] io::Error),
     /// The file is larger than any key.
     #[error("is larger than {KEY_FILE_BYTES_MAX} bytes")]

@@ -11,6 +11,7 @@ mod in_force;
 pub mod keys;
 pub mod load;
 pub mod problem;
+mod rights;
 mod rules;
 pub mod schema;
 pub mod secret;
@@ -58,6 +59,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[cors]`
     pub cors: CorsConfig,
+    /// `[metrics]`
+    pub metrics: MetricsConfig,
     /// `[drain]`
     pub drain: DrainConfig,
     /// `[logging]`
@@ -196,6 +199,13 @@ pub struct CorsConfig {
     pub origins: Vec<Box<str>>,
 }
 
+/// `[metrics]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Users that are shown by name, those with the most streams.
+    pub top_users: u32,
+}
+
 /// `[drain]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DrainConfig {
@@ -291,6 +301,7 @@ impl Config {
             history: HistoryConfig::default(),
             log: LogConfig::default(),
             cors: CorsConfig::default(),
+            metrics: MetricsConfig::default(),
             drain: DrainConfig::default(),
             logging: LoggingConfig::default(),
         }

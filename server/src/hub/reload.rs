@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::keyring::{Fresh, KeyChanges, Keyring};
 use super::{StartError, listeners, log, threads};
+use crate::admin::control_stats::ControlStats;
 use crate::census::SharedCensus;
+use crate::clock;
 use crate::config::keys::{KeyError, fetch_key_set};
 use crate::config::problem::{Fault, Origin};
 use crate::config::schema::{Reload, SETTINGS, Setting};
@@ -59,6 +61,8 @@ pub(super) struct Parts {
     pub(super) inboxes: Vec<Inbox>,
     pub(super) census: SharedCensus,
     pub(super) sequencer: SequencerQueue,
+    /// Where it is said what became of reloads.
+    pub(super) control: ControlStats,
 }
 
 /// See the module.
@@ -107,6 +111,7 @@ impl Reloader {
             Ok((loaded, fresh)) => Ok(self.apply(loaded, fresh)),
             Err(problems) => Err(problems),
         };
+        self.parts.control.note_reload(report.is_ok(), clock::unix_now());
         match &report {
             Ok(report) => say(report),
             Err(Problems(problems)) => {

@@ -1,7 +1,5 @@
 //! Connections that an operator ends: what their clients are told, and who is left alone.
 
-use std::net::IpAddr;
-
 use super::harness::{bearer, event, get, post};
 use super::{Client, Harness};
 use crate::close_reason::CloseReason;

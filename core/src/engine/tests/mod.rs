@@ -32,6 +32,7 @@ mod inspect;
 mod disconnect;
 
 mod deadlines;
+mod last_requests;
 mod drain;
 mod counted;
 mod fairness;

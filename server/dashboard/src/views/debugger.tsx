@@ -44,7 +44,11 @@ function useKept<K extends keyof typeof kept>(name: K): [(typeof kept)[K], (valu
 }
 
 /** One name a line: a URI Template may have commas. */
-const linesOf = (text: string): string[] => text.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+const linesOf = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
 
 export function DebuggerView({ page }: { page: Page }) {
   return (
@@ -65,7 +69,14 @@ function Subscribe({ stream }: { stream: DebugStream }) {
   const [comesBack, setComesBack] = useKept('comesBack');
   const isOpen = stream.state !== 'closed';
   return (
-    <Card title="Subscribe" aside={<span class="pill" data-state={stream.state} role="status">{STATES[stream.state]}</span>}>
+    <Card
+      title="Subscribe"
+      aside={
+        <span class="pill" data-state={stream.state} role="status">
+          {STATES[stream.state]}
+        </span>
+      }
+    >
       <form
         name="subscribe"
         onSubmit={(event) => {
@@ -75,15 +86,33 @@ function Subscribe({ stream }: { stream: DebugStream }) {
       >
         <label>
           Topics, one a line
-          <textarea name="topics" rows={2} spellcheck={false} value={topics} onInput={(event) => setTopics(event.currentTarget.value)} />
+          <textarea
+            name="topics"
+            rows={2}
+            spellcheck={false}
+            value={topics}
+            onInput={(event) => setTopics(event.currentTarget.value)}
+          />
         </label>
         <label>
           Token <span class="quiet">(empty: anonymous)</span>
-          <input name="token" autocomplete="off" spellcheck={false} value={token} onInput={(event) => setToken(event.currentTarget.value)} />
+          <input
+            name="token"
+            autocomplete="off"
+            spellcheck={false}
+            value={token}
+            onInput={(event) => setToken(event.currentTarget.value)}
+          />
         </label>
         <label>
           Last event id <span class="quiet">(empty: from now on)</span>
-          <input name="last-event-id" autocomplete="off" spellcheck={false} value={lastEventId} onInput={(event) => setLastEventId(event.currentTarget.value)} />
+          <input
+            name="last-event-id"
+            autocomplete="off"
+            spellcheck={false}
+            value={lastEventId}
+            onInput={(event) => setLastEventId(event.currentTarget.value)}
+          />
         </label>
         <label class="check">
           <input type="checkbox" checked={comesBack} onChange={(event) => setComesBack(event.currentTarget.checked)} />
@@ -91,7 +120,9 @@ function Subscribe({ stream }: { stream: DebugStream }) {
         </label>
         <p class="row">
           <button class="primary">{isOpen ? 'Subscribe anew' : 'Subscribe'}</button>
-          <button type="button" disabled={!isOpen} onClick={() => stream.stop()}>Stop</button>
+          <button type="button" disabled={!isOpen} onClick={() => stream.stop()}>
+            Stop
+          </button>
         </p>
       </form>
     </Card>
@@ -133,7 +164,7 @@ function Publish({ page }: { page: Page }) {
     }
   };
   return (
-    <Card title="Publish">
+    <Card title="Publish" class="publish">
       <form
         name="publish"
         onSubmit={(event) => {
@@ -144,7 +175,11 @@ function Publish({ page }: { page: Page }) {
         <div class="pair">
           <label>
             To
-            <select name="audience" value={audience} onChange={(event) => setAudience(event.currentTarget.value as typeof audience)}>
+            <select
+              name="audience"
+              value={audience}
+              onChange={(event) => setAudience(event.currentTarget.value as typeof audience)}
+            >
               <option value="topics">topics</option>
               <option value="users">users</option>
               <option value="all">all</option>
@@ -152,34 +187,80 @@ function Publish({ page }: { page: Page }) {
           </label>
           <label>
             Type
-            <input name="type" placeholder="message" autocomplete="off" spellcheck={false} value={type} onInput={(event) => setType(event.currentTarget.value)} />
+            <input
+              name="type"
+              placeholder="message"
+              autocomplete="off"
+              spellcheck={false}
+              value={type}
+              onInput={(event) => setType(event.currentTarget.value)}
+            />
           </label>
         </div>
         {audience !== 'all' && (
           <label>
             {audience === 'users' ? 'Users, one a line' : 'Topics, one a line'}
-            <textarea name="names" rows={1} required spellcheck={false} value={names} onInput={(event) => setNames(event.currentTarget.value)} />
+            <textarea
+              name="names"
+              rows={1}
+              required
+              spellcheck={false}
+              value={names}
+              onInput={(event) => setNames(event.currentTarget.value)}
+            />
           </label>
         )}
         <label>
           Data
-          <textarea name="data" rows={3} spellcheck={false} value={data} onInput={(event) => setData(event.currentTarget.value)} />
+          <textarea
+            name="data"
+            rows={3}
+            spellcheck={false}
+            value={data}
+            onInput={(event) => setData(event.currentTarget.value)}
+          />
         </label>
         <label>
           Id <span class="quiet">(empty: the hub gives one)</span>
-          <input name="id" autocomplete="off" spellcheck={false} value={id} onInput={(event) => setId(event.currentTarget.value)} />
+          <input
+            name="id"
+            autocomplete="off"
+            spellcheck={false}
+            value={id}
+            onInput={(event) => setId(event.currentTarget.value)}
+          />
         </label>
         <label>
           Publisher's token
-          <input name="publish-token" autocomplete="off" spellcheck={false} value={token} onInput={(event) => setToken(event.currentTarget.value)} />
+          <input
+            name="publish-token"
+            autocomplete="off"
+            spellcheck={false}
+            value={token}
+            onInput={(event) => setToken(event.currentTarget.value)}
+          />
         </label>
         <div class="row">
-          <label class="check"><input type="checkbox" checked={isPrivate} onChange={(event) => setPrivate(event.currentTarget.checked)} /> private</label>
-          <label class="check"><input type="checkbox" checked={isEphemeral} onChange={(event) => setEphemeral(event.currentTarget.checked)} /> ephemeral</label>
+          <label class="check">
+            <input type="checkbox" checked={isPrivate} onChange={(event) => setPrivate(event.currentTarget.checked)} />{' '}
+            private
+          </label>
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={isEphemeral}
+              onChange={(event) => setEphemeral(event.currentTarget.checked)}
+            />{' '}
+            ephemeral
+          </label>
         </div>
         <p class="row">
-          <button class="primary" disabled={isBusy}>Publish</button>
-          <span role="status" class={answer?.isGood === false ? 'answer problem' : 'answer'}>{answer?.text}</span>
+          <button class="primary" disabled={isBusy}>
+            Publish
+          </button>
+          <span role="status" class={answer?.isGood === false ? 'answer problem' : 'answer'}>
+            {answer?.text}
+          </span>
         </p>
       </form>
     </Card>
@@ -206,11 +287,20 @@ function Stream({ stream }: { stream: DebugStream }) {
       class="stream"
       aside={
         <>
-          <span class="quiet counts">{several(stream.events, 'event')}, {several(stream.comments, 'comment')}</span>
-          <button type="button" class="small" aria-pressed={stream.isPaused} onClick={() => (stream.isPaused ? stream.goOn() : stream.pause())}>
+          <span class="quiet counts">
+            {several(stream.events, 'event')}, {several(stream.comments, 'comment')}
+          </span>
+          <button
+            type="button"
+            class="small"
+            aria-pressed={stream.isPaused}
+            onClick={() => (stream.isPaused ? stream.goOn() : stream.pause())}
+          >
             {stream.isPaused ? `Go on (${exact(stream.unseen)} new)` : 'Pause'}
           </button>
-          <button type="button" class="small" onClick={() => stream.clear()}>Clear</button>
+          <button type="button" class="small" onClick={() => stream.clear()}>
+            Clear
+          </button>
         </>
       }
     >
@@ -218,7 +308,9 @@ function Stream({ stream }: { stream: DebugStream }) {
         <Empty>Nothing has come. The last {LINES_MAX} lines are kept.</Empty>
       ) : (
         <ol class="lines" ref={list} onScroll={onScroll} tabIndex={0} aria-label="What has come, oldest first">
-          {shown.map((line) => <LineRow key={line.number} line={line} />)}
+          {shown.map((line) => (
+            <LineRow key={line.number} line={line} />
+          ))}
         </ol>
       )}
     </Card>
@@ -230,9 +322,20 @@ function LineRow({ line }: { line: Line }) {
   return (
     <li data-kind={line.kind}>
       <time dateTime={line.at.toISOString()}>{clock(line.at)}</time>
-      {isStream && <span class="type"><Name of={line.type} /></span>}
-      {isStream && <span class="id"><Name of={line.id === '' ? UNKNOWN : line.id} /></span>}
-      <pre dir="auto">{line.data}{line.cut > 0 && <i class="quiet"> … {exact(line.cut)} more characters</i>}</pre>
+      {isStream && (
+        <span class="type">
+          <Name of={line.type} />
+        </span>
+      )}
+      {isStream && (
+        <span class="id">
+          <Name of={line.id === '' ? UNKNOWN : line.id} />
+        </span>
+      )}
+      <pre dir="auto">
+        {line.data}
+        {line.cut > 0 && <i class="quiet"> … {exact(line.cut)} more characters</i>}
+      </pre>
     </li>
   );
 }

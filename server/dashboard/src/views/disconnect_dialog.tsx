@@ -12,6 +12,8 @@ const REASON_BYTES_MAX = 200;
 export interface Target {
   kind: 'connection' | 'user' | 'topic' | 'address';
   value: string;
+  /** A `user` without a token, known by its client id. */
+  isAnonymous?: boolean;
 }
 
 const WHOM: Record<Target['kind'], string> = {
@@ -35,19 +37,41 @@ export function DisconnectDialog({ admin, target, onClose, onDone }: DisconnectD
     if (new TextEncoder().encode(reason).length > REASON_BYTES_MAX) {
       throw new Error(`the reason is longer than ${REASON_BYTES_MAX} bytes`);
     }
-    const body = { [target.kind]: target.value, ...(reason === '' ? {} : { reason }), reconnect };
+    const body = {
+      [target.kind]: target.value,
+      ...(target.isAnonymous === true ? { anonymous: true } : {}),
+      ...(reason === '' ? {} : { reason }),
+      reconnect,
+    };
     const said = await admin.tell<{ disconnected: number }>('POST', '/api/disconnect', body);
     onDone(said.disconnected);
   };
   return (
     <Confirm title="Disconnect" deed="Disconnect" isDangerous onClose={onClose} onConfirm={onConfirm}>
-      <p>This ends {WHOM[target.kind]} <strong class="break"><Name of={target.value} /></strong>.</p>
+      <p>
+        This ends {target.isAnonymous === true ? 'all connections of the anonymous client' : WHOM[target.kind]}{' '}
+        <strong class="break">
+          <Name of={target.value} />
+        </strong>
+        .
+      </p>
       <label>
         Reason, which the client is told
-        <input name="reason" maxLength={REASON_BYTES_MAX} autocomplete="off" value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
+        <input
+          name="reason"
+          maxLength={REASON_BYTES_MAX}
+          autocomplete="off"
+          value={reason}
+          onInput={(event) => setReason(event.currentTarget.value)}
+        />
       </label>
       <label class="check">
-        <input type="checkbox" name="reconnect" checked={reconnect} onChange={(event) => setReconnect(event.currentTarget.checked)} />
+        <input
+          type="checkbox"
+          name="reconnect"
+          checked={reconnect}
+          onChange={(event) => setReconnect(event.currentTarget.checked)}
+        />
         It may come back at once
       </label>
     </Confirm>

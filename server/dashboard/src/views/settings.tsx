@@ -1,9 +1,10 @@
 // The hub's settings as they are in force, and what may be done to it while it runs.
 
-import { useEffect, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
 
-import { Failure } from '../admin';
-import type { Reloaded } from '../api';
+import type { Change, Reloaded } from '../api';
+import { useAsked } from '../asked';
 import { Confirm } from '../dialog';
 import { exact, moment } from '../format';
 import type { Page } from '../page';
@@ -11,7 +12,8 @@ import { Card, Empty, Facts, failureText, plain } from '../parts';
 
 type Values = Record<string, unknown>;
 
-const isTable = (value: unknown): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isTable = (value: unknown): value is Values =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export function SettingsView({ page }: { page: Page }) {
   const [reloads, setReloads] = useState(0);
@@ -24,7 +26,11 @@ export function SettingsView({ page }: { page: Page }) {
         {page.admin.hasToken && (
           <Card title="Token">
             <p class="quiet">The admin token is kept until this tab is closed.</p>
-            <p class="row"><button type="button" onClick={() => page.admin.unlock('')}>Forget it</button></p>
+            <p class="row">
+              <button type="button" onClick={() => page.forgetToken()}>
+                Forget it
+              </button>
+            </p>
           </Card>
         )}
       </div>
@@ -33,34 +39,16 @@ export function SettingsView({ page }: { page: Page }) {
   );
 }
 
-/** What the API says to `path`, or why not; asked again when `again` changes, the hub is back or a token entered. */
-function useAsked<T>(page: Page, path: string, again = 0): { said: T | null; problem: string } {
-  const [said, setSaid] = useState<T | null>(null);
-  const [problem, setProblem] = useState('');
-  useEffect(() => {
-    const asked = new AbortController();
-    page.admin
-      .untilUnlocked()
-      .then(() => page.admin.ask<T>(path, asked.signal))
-      .then((answer) => {
-        setSaid(answer);
-        setProblem('');
-      })
-      .catch((error: unknown) => {
-        const isLocked = error instanceof Failure && error.status === 401;
-        if (!asked.signal.aborted && !isLocked) setProblem(failureText(error));
-      });
-    return () => asked.abort();
-  }, [path, again, page.link.state === 'lost', page.admin.isLocked]);
-  return { said, problem };
-}
-
 function HubFacts({ page }: { page: Page }) {
-  const { said, problem } = useAsked<Values>(page, '/api/hub');
+  const { answer: said, problem } = useAsked<Values>(page, '/api/hub');
   const of = (name: string) => plain(said?.[name]);
   return (
     <Card title="Hub">
-      {problem !== '' && <p class="problem" role="alert">{problem}</p>}
+      {problem !== '' && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
       {said !== null && (
         <Facts
           of={[
@@ -97,18 +85,27 @@ function Deeds({ page, onReloaded }: { page: Page; onReloaded: () => void }) {
   return (
     <Card title="Steer">
       <p class="row">
-        <button type="button" onClick={() => setAsking('reload')}>Reload settings…</button>
-        <button type="button" class="danger" disabled={isDraining} onClick={() => setAsking('drain')}>{isDraining ? 'Draining' : 'Drain and stop…'}</button>
+        <button type="button" onClick={() => setAsking('reload')}>
+          Reload settings…
+        </button>
+        <button type="button" class="danger" disabled={isDraining} onClick={() => setAsking('drain')}>
+          {isDraining ? 'Draining' : 'Drain and stop…'}
+        </button>
       </p>
       {reloaded !== null && <ReloadOutcome reloaded={reloaded} />}
       {asking === 'reload' && (
         <Confirm title="Reload settings" deed="Reload" onClose={close} onConfirm={reload}>
-          <p>The hub reads its file again and applies what can change while it runs. If the file has a fault, nothing changes.</p>
+          <p>
+            The hub reads its file again and applies what can change while it runs. If the file has a fault, nothing
+            changes.
+          </p>
         </Confirm>
       )}
       {asking === 'drain' && (
         <Confirm title="Drain and stop" deed="Drain" isDangerous onClose={close} onConfirm={drain}>
-          <p>The hub takes no more connections, asks {exact(streams)} streams to go, and ends. This cannot be taken back.</p>
+          <p>
+            The hub takes no more connections, asks {exact(streams)} streams to go, and ends. This cannot be taken back.
+          </p>
         </Confirm>
       )}
     </Card>
@@ -121,23 +118,27 @@ function ReloadOutcome({ reloaded }: { reloaded: Reloaded }) {
     <div role="status" class="outcome">
       {applied.length === 0 && needs_restart.length === 0 && <p>Reloaded: nothing has changed.</p>}
       {applied.length > 0 && <h3>Applied</h3>}
-      <ul>
-        {applied.map(({ setting, from, to }) => (
-          <li key={setting}><code>{setting}</code> {plain(from)} → <b>{plain(to)}</b></li>
-        ))}
-      </ul>
+      <Changes of={applied} />
       {needs_restart.length > 0 && <h3>Needs a restart</h3>}
-      <ul>{needs_restart.map((what) => <li key={plain(what)}><code>{restartText(what)}</code></li>)}</ul>
+      <Changes of={needs_restart} />
     </div>
   );
 }
 
-function restartText(what: unknown): string {
-  return isTable(what) && typeof what.setting === 'string' ? what.setting : plain(what);
+function Changes({ of }: { of: Change[] }) {
+  return (
+    <ul>
+      {of.map(({ setting, from, to }) => (
+        <li key={setting}>
+          <code>{setting}</code> {from} → <b>{to}</b>
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 function LogLevel({ page }: { page: Page }) {
-  const { said, problem } = useAsked<{ level: string }>(page, '/api/log-level');
+  const { answer: said, problem } = useAsked<{ level: string }>(page, '/api/log-level');
   const [typed, setTyped] = useState<string | null>(null);
   const [outcome, setOutcome] = useState<{ isGood: boolean; text: string } | null>(null);
   const level = typed ?? said?.level ?? '';
@@ -174,37 +175,71 @@ function LogLevel({ page }: { page: Page }) {
         </label>
         <p class="row">
           <button>Apply</button>
-          <span role="status" class={outcome?.isGood === false || problem !== '' ? 'answer problem' : 'answer'}>{outcome?.text ?? problem}</span>
+          <span role="status" class={outcome?.isGood === false || problem !== '' ? 'answer problem' : 'answer'}>
+            {outcome?.text ?? problem}
+          </span>
         </p>
       </form>
     </Card>
   );
 }
 
+function shownValue(value: unknown): ComponentChildren {
+  if (value === null) return <span class="quiet">not set</span>;
+  if (!Array.isArray(value)) return plain(value);
+  return value.length === 0 ? (
+    <span class="quiet">none</span>
+  ) : (
+    value.map((one) => <div key={plain(one)}>{plain(one)}</div>)
+  );
+}
+
 function Config({ page, reloads }: { page: Page; reloads: number }) {
-  const { said, problem } = useAsked<Values>(page, '/api/config', reloads);
+  const { answer: said, problem } = useAsked<Values>(page, '/api/config', reloads);
   const [wanted, setWanted] = useState('');
-  const { sources, ...tables } = said ?? {};
-  const sections = Object.entries(tables).filter((entry): entry is [string, Values] => isTable(entry[1]));
+  const sections = Object.entries(said ?? {}).filter((entry): entry is [string, Values] => isTable(entry[1]));
   const matching = sections
-    .map(([section, values]) => [section, Object.entries(values).filter(([key]) => `${section}.${key}`.includes(wanted.trim().toLowerCase()))] as const)
+    .map(
+      ([section, values]) =>
+        [
+          section,
+          Object.entries(values).filter(([key]) => `${section}.${key}`.includes(wanted.trim().toLowerCase())),
+        ] as const,
+    )
     .filter(([, values]) => values.length > 0);
   return (
     <Card
       title="Settings in force"
-      aside={<input type="search" aria-label="Find a setting" placeholder="find a setting" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />}
+      aside={
+        <input
+          type="search"
+          aria-label="Find a setting"
+          placeholder="find a setting"
+          value={wanted}
+          onInput={(event) => setWanted(event.currentTarget.value)}
+        />
+      }
     >
-      {problem !== '' && <p class="problem" role="alert">{problem}</p>}
+      {problem !== '' && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
       {said !== null && matching.length === 0 && <Empty>No setting matches.</Empty>}
       <table class="config">
         {matching.map(([section, values]) => (
           <tbody key={section}>
-            <tr class="group"><th colSpan={3} scope="rowgroup">[{section}]</th></tr>
+            <tr class="group">
+              <th colSpan={2} scope="rowgroup">
+                [{section}]
+              </th>
+            </tr>
             {values.map(([key, value]) => (
               <tr key={key}>
-                <th scope="row"><code>{key}</code></th>
-                <td class="mono">{Array.isArray(value) && value.length === 0 ? <span class="quiet">none</span> : plain(value)}</td>
-                <td class="quiet source">{isTable(sources) ? plain(sources[`${section}.${key}`] ?? '') : ''}</td>
+                <th scope="row">
+                  <code>{key}</code>
+                </th>
+                <td class="mono">{shownValue(value)}</td>
               </tr>
             ))}
           </tbody>
