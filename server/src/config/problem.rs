@@ -103,6 +103,18 @@ pub enum Fault {
         #[source]
         cause: KeyError,
     },
+    /// A key set that cannot be had.
+    #[error("{0}")]
+    KeySet(#[source] KeyError),
+    /// Key material that no token can be verified with.
+    #[error("{name}: {cause}")]
+    KeyContent {
+        /// `section.key`
+        name: &'static str,
+        /// Why.
+        #[source]
+        cause: corecast_core::auth::KeyError,
+    },
 }
 
 /// All errors of a configuration, at least one.

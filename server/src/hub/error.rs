@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use corecast_ring::{ListenError, SelftestError, SetupError};
 use thiserror::Error;
 
+use super::takeover::PredecessorError;
 use crate::config::keys::KeyError;
 use crate::log::file::OpenError;
+use crate::systemd::SocketFault;
 
 /// Why a hub did not start, or did not stop well.
 #[derive(Debug, Error)]
@@ -80,6 +82,21 @@ pub enum StartError {
         /// Why not.
         cause: corecast_core::auth::KeyError,
     },
+    /// Sockets that came with the start.
+    #[error("{0}")]
+    Sockets(#[from] SocketFault),
+    /// The hub that is to be taken over.
+    #[error("{0}")]
+    Predecessor(#[from] PredecessorError),
+    /// The log is damaged, so it is not taken over.
+    #[error("the log that would be taken over is damaged: {0}")]
+    LogToTakeOver(String),
+    /// The process that took over is gone, and the log with it.
+    #[error(
+        "the process that took over failed after it was given the log: {0}; this hub has ended its streams, and every \
+         acknowledged event is in the log"
+    )]
+    SuccessorLost(String),
     /// The log cannot be opened.
     #[error("log.path: {0}")]
     Log(#[from] OpenError),
