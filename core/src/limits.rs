@@ -1,5 +1,7 @@
 //! Bounds of every queue, table and buffer that are not the operator's to set, each with its reason.
 
+use std::time::Duration;
+
 /// Topics of one published event: more would be a list to keep on the publisher's side.
 pub const EVENT_TOPICS_MAX: usize = 100;
 
@@ -97,3 +99,7 @@ pub const INTAKE_BYTES_MAX: usize = 64 << 20;
 
 /// Evicted clients that one shard remembers, to answer them 204 when they come back too early. 24 B each.
 pub const EVICTIONS_MAX: usize = 16_384;
+
+/// How long a hub that is about to drain waits for the next request of connections that had one lately, or have just
+/// come: a publisher at work sends its next within it, also from another continent.
+pub const LAST_REQUESTS_PATIENCE: Duration = Duration::from_millis(500);

@@ -10,6 +10,7 @@ pub mod doctor;
 mod http_client;
 
 pub mod hub;
+pub mod systemd;
 pub mod admin;
 
 pub mod sequencer;
@@ -19,4 +20,5 @@ pub mod shard;
 pub mod driver;
 pub mod census;
 mod figures;
+mod reachable;
 pub mod clock;

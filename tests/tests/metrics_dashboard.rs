@@ -57,7 +57,7 @@ fn names_in(expression: &str) -> BTreeSet<String> {
 
 /// A hub that has seen some of everything: kept events, streams that ended, an eviction, a gap.
 fn busy_hub(folder: &Path) -> (Hub, Vec<EventStream>) {
-    let hub = Hub::builder().log_in(folder).set("limits.per_user", 1).start();
+    let hub = Hub::builder().log_in(folder).set("limits.per_user", 1).set("metrics.top_users", 10).start();
     let tab = |id: &str| Subscribe::with_token(&Token::of(HOSTILE).sign()).topic("a").client_id(id);
     let mut first = EventStream::open(hub.addr(), &tab("one"));
     let second = EventStream::open(hub.addr(), &tab("two"));
@@ -105,6 +105,11 @@ fn every_expression_finds_its_series_in_a_real_prometheus() {
             names_in(&expression).into_iter().filter(|name| !exposed.contains(name)).collect();
         assert!(missing.is_empty(), "{panel}: {missing:?} are not exposed");
     }
+
+    // A name is a name, whatever is in it.
+    let users = prometheus.query("sse_active_connections{user_id!=\"_other\"}").unwrap();
+    let user = |series: &Value| (series["metric"]["user_id"].as_str().map(str::to_owned), number(series));
+    assert_eq!(users.iter().map(user).collect::<Vec<_>>(), [(Some(HOSTILE.to_owned()), 1.0)]);
 
     // What Prometheus has read is what the hub has counted.
     let sum = |name: &str| number(&prometheus.query(&format!("sum({name})")).unwrap()[0]);

@@ -9,6 +9,8 @@ use corecast_tests::hub::Hub;
 use corecast_tests::publish::Publisher;
 use corecast_tests::request::Subscribe;
 use corecast_tests::stream::EventStream;
+use corecast_tests::token::Token;
+use corecast_tests::wait::{PATIENCE, eventually};
 
 /// Name and type of each row of the tables of `docs/metrics.md`.
 fn documented() -> Vec<(String, String)> {
@@ -68,7 +70,7 @@ fn an_event_is_in_the_histogram_and_took_no_longer_than_its_publisher_waited() {
     }
     let took = begin.elapsed().as_secs_f64();
     // Snapshots follow within moments.
-    corecast_tests::wait::eventually(corecast_tests::wait::PATIENCE, "twenty events in each shard", || {
+    eventually(PATIENCE, "twenty events in each shard", || {
         (hub.metric("corecast_fanout_seconds_count") == 40.0).then_some(())
     });
     let sum = hub.metric("corecast_fanout_seconds_sum");
@@ -115,4 +117,74 @@ fn many_scrapes_at_once_agree_and_a_reader_that_never_reads_holds_up_nobody() {
         scrapers.into_iter().for_each(|scraper| scraper.join().unwrap());
     });
     drop(stuck);
+}
+
+#[test]
+fn users_with_the_most_streams_are_shown_and_the_sum_is_that_of_all() {
+    let hub = Hub::builder().set("metrics.top_users", 2).set("limits.per_user", 0).start();
+    let open = |user: &str, client_id: String| {
+        let token = Token::of(user).sign();
+        EventStream::open(hub.addr(), &Subscribe::with_token(&token).topic("a").client_id(&client_id))
+    };
+    let mut streams = Vec::new();
+    for (user, count) in [("alice", 3), ("bob", 2), ("carol", 1), ("_other", 4)] {
+        streams.extend((0..count).map(|n| open(user, format!("tab-{n}"))));
+    }
+    // Without a token a name proves nothing.
+    streams.extend(
+        (0..5).map(|n| EventStream::open(hub.addr(), &Subscribe::to("a").client_id(&format!("tab-{n}")))),
+    );
+    hub.wait_for_connections(15);
+    // The list is walked anew when it is 5 seconds old.
+    eventually(PATIENCE, "alice", || (of_user(&hub, "alice") == 3.0).then_some(()));
+    let page = hub.metrics();
+    let series: Vec<&str> = page.lines().filter(|line| line.starts_with("sse_active_connections")).collect();
+    let expected = [
+        "sse_active_connections{user_id=\"alice\"} 3",
+        "sse_active_connections{user_id=\"bob\"} 2",
+        "sse_active_connections{user_id=\"_other\"} 10",
+    ];
+    assert_eq!(series, expected, "the user who is called `_other` is one of the others");
+    let all = hub.metric("sse_active_connections");
+    assert_eq!(all, 15.0);
+}
+
+fn of_user(hub: &Hub, user: &str) -> f64 {
+    hub.metric_where("sse_active_connections", &format!("user_id=\"{user}\""))
+}
+
+#[test]
+fn limits_that_only_count_and_reloads_are_shown() {
+    let builder = Hub::builder().set("limits.dry_run", true);
+    let hub = builder.clone().start();
+    let alice = Subscribe::with_token(&Token::of("alice").sign());
+    let _streams: Vec<_> = (0..3).map(|_| EventStream::open(hub.addr(), &alice)).collect();
+    hub.wait_for_connections(3);
+    let becomes = |name: &str, label: &str, value: f64| {
+        eventually(PATIENCE, &format!("{name} {value}"), || {
+            (hub.metric_where(name, label) == value).then_some(())
+        });
+    };
+    becomes("corecast_would_evict_total", "", 2.0);
+    assert_eq!(hub.metric("corecast_limits_dry_run"), 1.0);
+    assert_eq!(hub.metric("corecast_evictions_total"), 0.0);
+    assert_eq!(hub.metric("corecast_config_last_reload_successful"), 1.0);
+    let started = hub.metric("corecast_config_last_reload_time_seconds");
+
+    let reload = |toml: &str| {
+        std::fs::write(hub.config(), toml).unwrap();
+        hub.sighup();
+    };
+    reload("limits.per_user = \"many\"");
+    becomes("corecast_config_last_reload_successful", "", 0.0);
+    becomes("corecast_config_reloads_total", "result=\"failed\"", 1.0);
+    assert_eq!(hub.metric("corecast_limits_dry_run"), 1.0, "the old configuration is in force");
+    assert_eq!(hub.metric("corecast_config_last_reload_time_seconds"), started);
+
+    reload(&builder.set("limits.dry_run", false).set("limits.per_user", 5).toml());
+    becomes("corecast_config_last_reload_successful", "", 1.0);
+    becomes("corecast_limits_per_user", "", 5.0);
+    assert_eq!(hub.metric("corecast_limits_dry_run"), 0.0);
+    assert_eq!(hub.metric_where("corecast_config_reloads_total", "result=\"applied\""), 1.0);
+    assert!(hub.metric("corecast_config_last_reload_time_seconds") > started);
 }

@@ -30,11 +30,11 @@ fn publish_all(addr: SocketAddr) -> u64 {
         &[("Connection", "close")],
         lines.as_bytes(),
     );
-    let mut socket = TcpStream::connect(addr).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.write_all(&request).unwrap();
+    let mut socket = TcpStream::connect(addr).expect("the hub listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a positive timeout");
+    socket.write_all(&request).expect("the hub reads");
     let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).unwrap();
+    socket.read_to_end(&mut answer).expect("the hub answers");
     assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
     answer.len() as u64
 }

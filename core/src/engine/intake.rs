@@ -379,7 +379,9 @@ impl Engine {
 
     pub(super) fn keeps_alive(&self, index: u32) -> bool {
         match &self.connection(index).state {
-            State::Head(intake) | State::Publishing(intake) => intake.keep_alive && self.drain.is_none(),
+            State::Head(intake) | State::Publishing(intake) => {
+                intake.keep_alive && !self.last_requests && self.drain.is_none()
+            }
             State::Answering(_)
             | State::Moving
             | State::Streaming(_)

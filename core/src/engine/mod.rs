@@ -40,6 +40,7 @@ mod window;
 
 mod check;
 mod deadlines;
+mod last_requests;
 mod drain;
 mod reload;
 mod retry;
@@ -153,6 +154,8 @@ pub struct Engine {
     streams: u32,
     /// Connections here, by `Phase::index`.
     phases: [u32; Phase::COUNT],
+    /// Whether no connection is kept for another request.
+    last_requests: bool,
     drain: Option<Drain>,
     arrivals: Arrivals,
     /// Slots whose timers were set under other settings.
@@ -199,6 +202,7 @@ impl Engine {
             intake_bytes: 0,
             streams: 0,
             phases: [0; Phase::COUNT],
+            last_requests: false,
             drain: None,
             arrivals: Arrivals::default(),
             to_rearm: 0..0,

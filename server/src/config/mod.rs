@@ -11,6 +11,7 @@ mod in_force;
 pub mod keys;
 pub mod load;
 pub mod problem;
+mod rights;
 mod rules;
 pub mod schema;
 pub mod secret;
@@ -58,6 +59,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[cors]`
     pub cors: CorsConfig,
+    /// `[metrics]`
+    pub metrics: MetricsConfig,
     /// `[drain]`
     pub drain: DrainConfig,
     /// `[logging]`
@@ -92,6 +95,10 @@ pub enum Driver {
 pub struct AdminConfig {
     /// Where metrics and the admin API are.
     pub listen: SocketAddr,
+    /// What everybody there must show, at least [`keys::HMAC_KEY_BYTES_MIN`] bytes.
+    pub token: Option<Secret>,
+    /// A file with it.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[auth]`. At most one key of each sort: a shared secret, and public keys.
@@ -192,6 +199,13 @@ pub struct CorsConfig {
     pub origins: Vec<Box<str>>,
 }
 
+/// `[metrics]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Users that are shown by name, those with the most streams.
+    pub top_users: u32,
+}
+
 /// `[drain]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DrainConfig {
@@ -280,13 +294,14 @@ impl Config {
                 driver: Driver::default(),
                 trusted_proxies: Vec::new(),
             },
-            admin: AdminConfig { listen: nowhere },
+            admin: AdminConfig { listen: nowhere, token: None, token_file: None },
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
             stream: StreamConfig::default(),
             history: HistoryConfig::default(),
             log: LogConfig::default(),
             cors: CorsConfig::default(),
+            metrics: MetricsConfig::default(),
             drain: DrainConfig::default(),
             logging: LoggingConfig::default(),
         }

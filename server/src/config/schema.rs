@@ -111,6 +111,8 @@ const SHARDS_MAX: u32 = 1024;
 const CONNECTIONS_MAX: u32 = 1 << 24;
 /// More than any machine accepts.
 const ACCEPT_RATE_MAX: u32 = 10_000_000;
+/// Beyond it lies what Prometheus is not for.
+const TOP_USERS_MAX: u32 = 1000;
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
 
@@ -156,6 +158,23 @@ pub static SETTINGS: &[Setting] = &[
         doc: "Where metrics and the admin API are. Keep it away from the public network.",
         reload: Reload::NeedsRestart,
         kind: Kind::Address { field: |c| &mut c.admin.listen },
+    },
+    Setting {
+        section: "admin",
+        key: "token",
+        default: None,
+        doc: "What operators and their tools show as \"Authorization: Bearer ...\". Needed where admin.listen is not on \
+              loopback. Prefer token_file: this file is easier to leak.",
+        reload: Reload::NeedsRestart,
+        kind: Kind::Secret { field: |c| &mut c.admin.token },
+    },
+    Setting {
+        section: "admin",
+        key: "token_file",
+        default: None,
+        doc: "File with that token; one line end at its end is dropped.",
+        reload: Reload::NeedsRestart,
+        kind: Kind::OptionalPath { field: |c| &mut c.admin.token_file },
     },
     Setting {
         section: "auth",
@@ -400,6 +419,14 @@ pub static SETTINGS: &[Setting] = &[
         doc: "Pages of other origins that may subscribe and publish; \"*\" is any.",
         reload: Reload::Applies,
         kind: Kind::Origins { field: |c| &mut c.cors.origins },
+    },
+    Setting {
+        section: "metrics",
+        key: "top_users",
+        default: Some("0"),
+        doc: "Users that the metrics show by name, those with the most streams: each is a series that Prometheus keeps.",
+        reload: Reload::Applies,
+        kind: Kind::Count { min: 0, max: TOP_USERS_MAX, field: |c| &mut c.metrics.top_users },
     },
     Setting {
         section: "drain",

@@ -57,6 +57,34 @@ pub fn in_force(loaded: &Loaded) -> String {
     text
 }
 
+/// The settings in force by section and key, for machines, and under `sources` which layer each is from. Secrets are not
+/// shown; what is not set is null.
+#[must_use]
+pub fn in_force_json(loaded: &Loaded) -> serde_json::Value {
+    let mut config = loaded.config.clone();
+    let (mut shown, mut sources) = (serde_json::Map::new(), serde_json::Map::new());
+    for (setting, origin) in SETTINGS.iter().zip(&loaded.origins) {
+        let value = match setting.read(&mut config) {
+            None => serde_json::Value::Null,
+            Some(_) if setting.is_secret() => "(secret)".into(),
+            // The literals of this table are JSON too: numbers, booleans, strings, lists of strings.
+            Some(literal) => serde_json::from_str(&literal).unwrap_or_else(|_| literal.into()),
+        };
+        let section = shown.entry(setting.section).or_insert_with(|| serde_json::Map::new().into());
+        section[setting.key] = value;
+        let source = match origin {
+            Origin::Default => "default",
+            Origin::Dev => "dev",
+            Origin::File { .. } => "file",
+            Origin::Env(_) => "environment",
+            Origin::Flag(_) => "flag",
+        };
+        sources.insert(setting.name(), source.into());
+    }
+    shown.insert("sources".to_owned(), sources.into());
+    shown.into()
+}
+
 /// Appends `sentence` as comment lines.
 fn comment(text: &mut String, sentence: &str) {
     let mut line = String::from("#");

@@ -9,6 +9,7 @@ mod writer;
 
 pub use writer::{Writer, Written};
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
@@ -43,7 +44,11 @@ struct Shared {
     bell: Bell,
     /// What the log is to keep from now on, until the sequencer has told it.
     retention: Mutex<Option<Retention>>,
-    stop: std::sync::atomic::AtomicBool,
+    stop: AtomicBool,
+    refuses: AtomicBool,
+    /// How often it was asked for a sign of life, and which of these it has answered.
+    asked: AtomicU64,
+    proven: AtomicU64,
     thread: std::sync::OnceLock<Thread>,
 }
 
@@ -61,25 +66,49 @@ impl SequencerQueue {
             requests: ArrayQueue::new(REQUESTS_MAX),
             bell: Bell::default(),
             retention: Mutex::default(),
-            stop: std::sync::atomic::AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            proven: AtomicU64::new(0),
             thread: std::sync::OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
 
     /// Hands in the requests of a turn and then wakes the sequencer, so that one append has all of them. `refused` gets those
-    /// beyond `REQUESTS_MAX`.
+    /// beyond `REQUESTS_MAX`, and all once the queue takes none any more.
     pub fn send_all(
         &self,
         requests: impl Iterator<Item = Box<PublishRequest>>,
         mut refused: impl FnMut(Box<PublishRequest>),
     ) {
+        let takes = !self.shared.refuses.load(Ordering::SeqCst);
         for request in requests {
-            if let Err(request) = self.shared.requests.push(request) {
-                refused(request);
+            match if takes { self.shared.requests.push(request) } else { Err(request) } {
+                Ok(()) => {}
+                Err(request) => refused(request),
             }
         }
         self.ring();
+    }
+
+    /// Takes no request any more. A shard may be handing in some at this moment: once each has turned, what is in the queue
+    /// is all there will ever be.
+    pub fn refuse(&self) {
+        self.shared.refuses.store(true, Ordering::SeqCst);
+    }
+
+    /// Asks the sequencer for a sign of life: it gives one with its next turn, to be seen by [`SequencerQueue::has_turned`].
+    pub fn ask_to_turn(&self) -> u64 {
+        let question = self.shared.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        self.ring();
+        question
+    }
+
+    /// Whether the sequencer has turned since it was asked to.
+    #[must_use]
+    pub fn has_turned(&self, question: u64) -> bool {
+        self.shared.proven.load(Ordering::SeqCst) >= question
     }
 
     /// Requests that wait.
@@ -110,7 +139,7 @@ impl SequencerQueue {
 
     /// Lets the sequencer end once it has answered everything that waits.
     pub fn stop(&self) {
-        self.shared.stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.shared.stop.store(true, Ordering::SeqCst);
         self.ring();
     }
 
@@ -122,8 +151,10 @@ impl SequencerQueue {
         }
     }
 
-    fn is_stopped(&self) -> bool {
-        self.shared.stop.load(std::sync::atomic::Ordering::SeqCst)
+    /// Whether the sequencer has been let go.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.shared.stop.load(Ordering::SeqCst)
     }
 }
 
@@ -161,7 +192,9 @@ impl<L: Log> Sequencer<L> {
     }
 
     /// Takes what waits, up to a batch. Whether there was anything.
-    fn turn(&mut self) -> bool {
+    pub(crate) fn turn(&mut self) -> bool {
+        let shared = &self.queue.shared;
+        shared.proven.store(shared.asked.load(Ordering::SeqCst), Ordering::SeqCst);
         if let Some(retention) = self.queue.take_retention() {
             self.writer.set_retention(&retention, clock::unix_now());
         }

@@ -28,7 +28,11 @@ mod evictions;
 mod moves;
 mod refusals;
 
+mod inspect;
+mod disconnect;
+
 mod deadlines;
+mod last_requests;
 mod drain;
 mod counted;
 mod fairness;

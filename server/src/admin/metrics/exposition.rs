@@ -8,6 +8,7 @@ use std::time::Duration;
 use corecast_core::close_reason::CloseReason;
 use corecast_core::connection::Phase;
 use corecast_core::counters::{Counters, DURATION_BOUNDS_SECS, DurationHistogram};
+use corecast_core::engine::inspect::{Owner, OwnerRow};
 use corecast_core::latency::Latencies;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -18,6 +19,7 @@ use super::metric::{Metric, Number, Source};
 use super::scrape::{FileLogScrape, Scrape};
 use super::table::metrics;
 use crate::admin::AdminState;
+use crate::admin::survey::OWNERS_MAX;
 use crate::log::file::LogState;
 use crate::log::timed::{APPEND_BOUNDS_MICROS, AppendTimesSnapshot};
 use crate::shard::stats::Snapshot;
@@ -36,8 +38,24 @@ pub(super) const OTHER_USERS: &str = "_other";
 ///
 /// # Errors
 /// The encoder cannot express one of them: a bug in the table.
-pub(in crate::admin) fn expose(state: &AdminState) -> Result<String, fmt::Error> {
-    encode_scrape(Scrape::of(state))
+pub(in crate::admin) async fn expose(state: &AdminState) -> Result<String, fmt::Error> {
+    let top_users = top_users(state).await;
+    encode_scrape(Scrape::of(state, top_users))
+}
+
+/// The users with the most streams, as many as are to be shown; `None` if none are. Clients without a token choose their names
+/// themselves, and count among the others; so does a user whose name is that of the others.
+async fn top_users(state: &AdminState) -> Option<Vec<(Box<str>, u32)>> {
+    let count = state.config.now().config.metrics.top_users as usize;
+    if count == 0 {
+        return None;
+    }
+    let owners = state.survey.top_owners(OWNERS_MAX).await.unwrap_or_default();
+    let users = owners.into_iter().filter_map(|OwnerRow { owner, connections }| match owner {
+        Owner::User(user) if *user != *OTHER_USERS => Some((user, connections)),
+        Owner::User(_) | Owner::Anonymous(_) => None,
+    });
+    Some(users.take(count).collect())
 }
 
 pub(super) fn encode_scrape(scrape: Scrape) -> Result<String, fmt::Error> {

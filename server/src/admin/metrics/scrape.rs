@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use corecast_core::counters::Counters;
-use corecast_core::settings::LimitSettings;
+use corecast_core::settings::{HistorySettings, LimitSettings};
 
 use super::host::Host;
 use super::metric::Kinds;
@@ -28,6 +28,9 @@ pub(super) struct Scrape {
     /// Users with the most streams, if they are shown, the most first.
     pub(super) top_users: Option<Vec<(Box<str>, u32)>>,
     pub(super) limits: LimitSettings,
+    /// Over all shards.
+    pub(super) accept_rate: u64,
+    pub(super) history: HistorySettings,
     pub(super) inbox_events: Vec<usize>,
     pub(super) draining: bool,
     pub(super) control: ControlSnapshot,
@@ -55,12 +58,16 @@ impl FileLogScrape {
 }
 
 impl Scrape {
-    pub(super) fn of(state: &AdminState) -> Self {
+    pub(super) fn of(state: &AdminState, top_users: Option<Vec<(Box<str>, u32)>>) -> Self {
+        let (loaded, shards) = (state.config.now(), state.shards.len() as u32);
+        let config = &loaded.config;
         Self {
             shards: state.shards.iter().map(Stats::last).collect(),
             streams: state.census.streams(),
-            top_users: None,
-            limits: state.config.now().config.settings().limits,
+            top_users,
+            limits: config.limit_settings(),
+            accept_rate: u64::from(config.accept_rate_of_shard(shards)) * u64::from(shards),
+            history: config.history_settings(),
             inbox_events: state.inboxes.iter().map(Inbox::events_waiting).collect(),
             draining: state.draining.load(Ordering::Relaxed),
             control: state.control.snapshot(),

@@ -48,6 +48,11 @@ pub(super) const LIMITS: &[Metric] = &[
         source: Source::Gauge(|scrape| Some(Number::Real(scrape.limits.head_timeout.as_secs_f64()))),
     },
     Metric {
+        name: "corecast_limits_accept_rate",
+        help: "limits.accept_rate: connections accepted a second, over all shards; 0 is no bound.",
+        source: Source::Gauge(|scrape| Some(Number::Whole(scrape.accept_rate))),
+    },
+    Metric {
         name: "corecast_limits_dry_run",
         help: "limits.dry_run: 1 while limits are only counted, and not enforced.",
         source: Source::Gauge(|scrape| Some(u32::from(scrape.limits.dry_run).into())),

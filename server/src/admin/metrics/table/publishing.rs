@@ -31,4 +31,14 @@ pub(super) const PUBLISHING: &[Metric] = &[
         help: "Bytes of frames in the history of the shard that holds the most. All shards share the frames.",
         source: Source::Gauge(|scrape| Some(scrape.most(|shard| shard.history_bytes).into())),
     },
+    Metric {
+        name: "corecast_history_limit_events",
+        help: "history.events: events that a history may hold.",
+        source: Source::Gauge(|scrape| Some(scrape.history.events.into())),
+    },
+    Metric {
+        name: "corecast_history_limit_bytes",
+        help: "history.bytes: bytes of frames that a history may hold.",
+        source: Source::Gauge(|scrape| Some(scrape.history.bytes.into())),
+    },
 ];
