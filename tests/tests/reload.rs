@@ -35,7 +35,7 @@ impl Reloadable {
     }
 
     fn write(&self, toml: &str) {
-        std::fs::write(self.hub.config(), toml).unwrap();
+        std::fs::write(self.hub.config(), toml).expect("the hub's folder can be written");
     }
 
     /// Asks for a reload and waits for a line more that says this.
