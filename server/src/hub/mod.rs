@@ -170,9 +170,19 @@ fn start_and_run(
     };
     let admin_end = start_tasks(&runtime, &listeners, &state, &threads, service)?;
     let reloader = {
-        let (control, inboxes, sequencer) = (state.control.clone(), threads.inboxes(), sequencer.clone());
+        let parts = Parts {
+            source,
+            in_force,
+            keyring,
+            inboxes: threads.inboxes(),
+            census,
+            sequencer: sequencer.clone(),
+            control: state.control.clone(),
+            service: service.clone(),
+            draining: Arc::clone(&state.draining),
+        };
         let _context = runtime.enter();
-        Reloader::new(Parts { source, in_force, keyring, inboxes, census, sequencer, control })?.spawn()
+        Reloader::new(parts)?.spawn()
     };
     announce(&listeners, banner);
     match predecessor.take() {
