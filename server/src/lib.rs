@@ -19,4 +19,5 @@ pub mod shard;
 pub mod driver;
 pub mod census;
 mod figures;
+mod reachable;
 pub mod clock;

@@ -174,7 +174,7 @@ impl Engine {
             && departure.was_last
             && !matches!(reason, CloseReason::Evicted | CloseReason::Replaced | CloseReason::Disconnected)
         {
-            // Nobody is in the way of an evicted client any more. Of one that was disconnected an operator is.
+            // Nobody is in the way of an evicted client any more. One that an operator sent away was in nobody's way.
             self.users.forget_evictions(departure.user);
         }
         self.census.leave(PeerHash::of(self.seed, self.peers[index as usize].ip()));

@@ -1,24 +1,39 @@
 //! The admin listener: what an operator's tools ask of a running hub, apart from its clients.
 //!
-//! It lives on the control thread and reads what shards have left for it, so nothing that happens here can hold up
-//! a shard. Not here: publishers and subscribers, or any change of the hub. Whoever reaches it may read all of it:
-//! it binds to loopback unless the operator says otherwise.
+//! It lives on the control thread and reads what shards have left for it; what it asks of them is bounded by the engine
+//! itself, so nothing that happens here can hold up a shard (`asking`).
+//! Not here: publishers and subscribers, and what a command to the hub does (`hub`).
 
 pub mod control_stats;
 mod listener;
-mod metrics;
+mod patience;
+mod access;
 mod routes;
-pub mod survey;
+mod problem;
+mod moment;
 
+mod metrics;
+mod pages;
+
+mod asking;
+mod tally;
+pub mod survey;
+mod api;
+
+mod sample;
+mod live;
+mod handed_on;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use self::control_stats::ControlStats;
 pub use self::listener::serve;
-use self::survey::Survey;
+use crate::admin::survey::Survey;
 use crate::census::SharedCensus;
-use crate::config::InForce;
+use crate::config::{InForce, Secret};
 use crate::hub::command::Commands;
 use crate::log::file::LogStats;
 use crate::log::reader::ReaderStats;
@@ -48,12 +63,25 @@ pub struct AdminState {
     pub draining: Arc<AtomicBool>,
     /// What the control thread has done.
     pub control: ControlStats,
-    /// Who has the most streams.
-    pub survey: Survey,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,
     /// Where the hub is told what to do.
     pub commands: Commands,
+    /// Where subscribers and publishers connect.
+    pub listen: SocketAddr,
+    /// Where this is.
+    pub admin: SocketAddr,
+    /// What whoever asks must show; without one, only this machine is listened to.
+    pub token: Option<Secret>,
+    /// Who has the most streams.
+    pub survey: Survey,
+}
+
+impl AdminState {
+    /// Over which time streams are ended once the hub stops.
+    fn drain_over(&self) -> Duration {
+        self.config.now().config.drain.over
+    }
 }
 
 /// What a file log, and its reader, count. All clones show the same log.

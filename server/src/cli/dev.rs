@@ -1,6 +1,6 @@
 //! `corecast dev`: a hub to try, that leaves nothing behind.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::{LogKind, Override, Purpose, Secret, Source};
 use crate::hub::{self, DevOptions, HubOptions};
 use crate::logging;
+use crate::reachable::reachable;
 
 /// The page that the demo hub serves. `{{token}}` stands where the demo token goes.
 const PAGE: &str = include_str!("../../assets/dev.html");
@@ -121,16 +122,6 @@ Publish:
     -d '{{\"topics\":[\"demo\"],\"data\":\"hello\"}}'
 "
     )
-}
-
-/// An address that can be opened here: a listener on all addresses is also on loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 #[cfg(test)]

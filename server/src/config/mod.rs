@@ -94,6 +94,10 @@ pub enum Driver {
 pub struct AdminConfig {
     /// Where metrics and the admin API are.
     pub listen: SocketAddr,
+    /// What everybody there must show, at least [`keys::HMAC_KEY_BYTES_MIN`] bytes.
+    pub token: Option<Secret>,
+    /// A file with it.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[auth]`. At most one key of each sort: a shared secret, and public keys.
@@ -289,7 +293,7 @@ impl Config {
                 driver: Driver::default(),
                 trusted_proxies: Vec::new(),
             },
-            admin: AdminConfig { listen: nowhere },
+            admin: AdminConfig { listen: nowhere, token: None, token_file: None },
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
             stream: StreamConfig::default(),

@@ -160,6 +160,23 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Address { field: |c| &mut c.admin.listen },
     },
     Setting {
+        section: "admin",
+        key: "token",
+        default: None,
+        doc: "What operators and their tools show as \"Authorization: Bearer ...\". Needed where admin.listen is not on \
+              loopback. Prefer token_file: this file is easier to leak.",
+        reload: Reload::NeedsRestart,
+        kind: Kind::Secret { field: |c| &mut c.admin.token },
+    },
+    Setting {
+        section: "admin",
+        key: "token_file",
+        default: None,
+        doc: "File with that token; one line end at its end is dropped.",
+        reload: Reload::NeedsRestart,
+        kind: Kind::OptionalPath { field: |c| &mut c.admin.token_file },
+    },
+    Setting {
         section: "auth",
         key: "hmac_key",
         default: None,

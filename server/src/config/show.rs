@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::Config;
 use super::load::Loaded;
 use super::problem::Origin;
 use super::schema::{Reload, SETTINGS, sections};
@@ -55,6 +56,24 @@ pub fn in_force(loaded: &Loaded) -> String {
         };
     }
     text
+}
+
+/// The settings in force by section and key, for machines. Secrets are not shown; what is not set is null.
+#[must_use]
+pub fn in_force_json(config: &Config) -> serde_json::Value {
+    let mut config = config.clone();
+    let mut shown = serde_json::Map::new();
+    for setting in SETTINGS {
+        let value = match setting.read(&mut config) {
+            None => serde_json::Value::Null,
+            Some(_) if setting.is_secret() => "(secret)".into(),
+            // The literals of this table are JSON too: numbers, booleans, strings, lists of strings.
+            Some(literal) => serde_json::from_str(&literal).unwrap_or_else(|_| literal.into()),
+        };
+        let section = shown.entry(setting.section).or_insert_with(|| serde_json::Map::new().into());
+        section[setting.key] = value;
+    }
+    shown.into()
 }
 
 /// Appends `sentence` as comment lines.

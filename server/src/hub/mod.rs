@@ -123,6 +123,11 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
         survey: Survey::new(threads.inboxes().into()),
         inboxes: threads.inboxes().into(),
         commands,
+        listen: hub,
+        admin,
+        token: config
+            .admin_token()
+            .map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?,
     };
     let reloader = {
         let _context = runtime.enter();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corecast::log::{Log, MemoryLog, Retention};
+use corecast::log::{self, Log, MemoryLog};
 use corecast_core::auth::{Keys, Verifier};
 use corecast_core::engine::output::{PublishRequest, ShardId};
 use corecast_core::engine::{Engine, EngineOptions};
@@ -262,7 +262,7 @@ impl Hub {
             && let Some(sequencer) = &mut self.sequencer
         {
             let history = settings.history.clone();
-            let retention = Retention { history, bytes: 0, age: Duration::ZERO, ids: 0 };
+            let retention = log::Retention { history, bytes: 0, age: Duration::ZERO, ids: 0 };
             sequencer.set_retention(&retention, net.unix);
         }
         for shard in &mut self.shards {

@@ -28,6 +28,9 @@ mod evictions;
 mod moves;
 mod refusals;
 
+mod inspect;
+mod disconnect;
+
 mod deadlines;
 mod drain;
 mod counted;

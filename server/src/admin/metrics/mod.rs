@@ -18,5 +18,10 @@ mod tests;
 
 pub(super) use self::exposition::expose;
 
+/// Memory of this process that is in use, if the kernel tells.
+pub(super) fn resident_bytes() -> Option<u64> {
+    process::Process::read().memory.map(|memory| memory.resident_bytes)
+}
+
 /// The only format there is: it is the one that Prometheus asks for first, and others read it too.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
