@@ -90,6 +90,24 @@ fn every_wrong_configuration_exits_with_2_and_says_where_and_what_is_allowed() {
             "stream.heartbeat = \"1m\" must be shorter than stream.dead_peer = \"30s\"",
         ),
         ("[hub]\nlisten = \"127.0.0.1:9180\"", "admin.listen = \"127.0.0.1:9180\" collides with hub.listen"),
+        (
+            "[admin]\nlisten = \"0.0.0.0:9180\"",
+            "admin.listen = \"0.0.0.0:9180\" can be reached from elsewhere: set admin.token_file (or admin.token), or listen on \
+             127.0.0.1",
+        ),
+        (
+            "[admin]\ntoken = \"short\"",
+            "admin.token = <set> has 5 bytes: at least 32 random bytes are needed",
+        ),
+        (
+            "[admin]\ntoken = \"thirty-two bytes that have blanks\"",
+            "admin.token = <set>: has a character that a bearer token cannot have",
+        ),
+        (
+            "[admin]\ntoken = \"thirty-two-bytes-that-have-none--\"\ntoken_file = \"/nowhere\"",
+            "admin.token and admin.token_file are both set: only one of them can be",
+        ),
+        ("[admin]\ntoken_file = \"/nowhere/token\"", "admin.token_file = \"/nowhere/token\": cannot be read"),
         ("[hub]\ndriver = \"monoio\"", "hub.driver = \"monoio\" is not available in this version"),
         ("[log]\nkind = \"tape\"", "log.kind = \"tape\" is not \"memory\" or \"file\""),
         ("[hub", "corecast.toml:1: "),

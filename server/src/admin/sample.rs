@@ -54,7 +54,7 @@ pub(super) struct Sample {
     /// Publishes that wait.
     sequencer_queue: usize,
     /// A file log; null for a memory log.
-    log: Option<Log>,
+    log: Option<FileLog>,
     memory: Memory,
     /// Who has most streams, at most ten.
     top_users: Vec<TopUser>,
@@ -136,7 +136,7 @@ struct History {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Log {
+struct FileLog {
     #[schema(example = "file")]
     kind: &'static str,
     /// `ok`, `full` or `failed`.
@@ -227,7 +227,7 @@ impl Sample {
             },
             shards: shards.iter().enumerate().map(ShardSample::of).collect(),
             sequencer_queue: hub.sequencer.len(),
-            log: Log::of(hub, before),
+            log: FileLog::of(hub, before),
             memory: Memory { resident_bytes: resident_bytes() },
             top_users: survey
                 .iter()
@@ -318,7 +318,7 @@ impl ShardSample {
     }
 }
 
-impl Log {
+impl FileLog {
     fn of(hub: &AdminState, before: &mut Before) -> Option<Self> {
         let view = hub.log.as_ref()?;
         let (log, appends) = (view.log.snapshot(), view.times.snapshot());

@@ -24,7 +24,7 @@ pub(super) struct Draining {
 ///
 /// As SIGTERM: takes no more connections, ends streams over `drain.over`, and ends the process.
 #[utoipa::path(post, path = "/api/drain", tag = "hub",
-    request_body(content = Option<Nothing>, content_type = "application/json"),
+    request_body(content = Nothing, content_type = "application/json"),
     responses((status = 202, description = "It drains", body = Draining)))]
 pub(super) async fn drain(
     State(admin): State<Admin>,

@@ -31,14 +31,14 @@ pub(super) struct Hub {
     #[schema(example = "127.0.0.1:9180")]
     admin: String,
     pid: u32,
-    connections: Connections,
-    log: Log,
+    connections: HubConnections,
+    log: HubLog,
     /// Whether limits are only counted and not enforced.
     dry_run: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Connections {
+struct HubConnections {
     /// Open streams.
     streams: u32,
     /// The limit of open streams.
@@ -50,7 +50,7 @@ struct Connections {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Log {
+struct HubLog {
     /// `memory` or `file`.
     #[schema(example = "memory")]
     kind: &'static str,
@@ -80,13 +80,13 @@ pub(super) async fn hub(State(admin): State<Admin>) -> Json<Hub> {
         listen: hub.listen.to_string(),
         admin: hub.admin.to_string(),
         pid: std::process::id(),
-        connections: Connections {
+        connections: HubConnections {
             streams: hub.census.streams(),
             max: limits.connections,
             open: shards.iter().map(|shard| u64::from(shard.connections)).sum(),
             users: shards.iter().map(|shard| shard.users as u64).sum(),
         },
-        log: Log {
+        log: HubLog {
             kind: if log.is_some() { "file" } else { "memory" },
             state: log.map(|log| match log.state {
                 LogState::Ok => "ok",

@@ -120,11 +120,16 @@ impl Modify for Common {
 
 fn add_refusals(operation: &mut Operation) {
     let body = if operation.request_body.is_some() { &BODY_REFUSALS[..] } else { &[] };
+    let is_handed_on = operation.tags.iter().flatten().any(|tag| tag == "debugger");
     for (status, description) in REFUSALS.iter().chain(body) {
         let content = ContentBuilder::new().schema(Some(openapi::Ref::from_schema_name("Problem"))).build();
         let mut response = ResponseBuilder::new().description(*description);
         if *status != "431" {
             response = response.content(problem::CONTENT_TYPE, content);
+        }
+        if is_handed_on && *status != "421" {
+            // The hub says the same in its own form.
+            response = response.content("application/json", ContentBuilder::new().build());
         }
         let responses = &mut operation.responses.responses;
         responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(response.build()));

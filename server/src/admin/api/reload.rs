@@ -35,7 +35,7 @@ struct Changed {
 ///
 /// As SIGHUP: applies every setting that can change while running, and says which cannot.
 #[utoipa::path(post, path = "/api/reload", tag = "hub",
-    request_body(content = Option<Nothing>, content_type = "application/json"),
+    request_body(content = Nothing, content_type = "application/json"),
     responses((status = 200, description = "What has changed", body = Reloaded),
               (status = 422, description = "The file is bad, everything stays as it was",
                content_type = "application/problem+json", body = Problem)))]
