@@ -186,10 +186,7 @@ fn start_and_run(
     };
     announce(&listeners, banner);
     match predecessor.take() {
-        Some(predecessor) => {
-            service.take_over();
-            predecessor.serving();
-        }
+        Some(predecessor) => predecessor.serving(|| service.take_over()),
         None => service.ready(),
     }
     let mut control = Control {
