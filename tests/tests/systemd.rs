@@ -14,6 +14,7 @@ use corecast_tests::publish::Publisher;
 use corecast_tests::request::Subscribe;
 use corecast_tests::stream::EventStream;
 use corecast_tests::wait::PATIENCE;
+use rustix::process::Signal;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -75,6 +76,23 @@ fn a_service_manager_is_told_from_the_start_to_the_end() {
     manager.wait_for("STOPPING=1");
     manager.wait_for("STATUS=draining: 2 of 2 streams left");
     assert_eq!(hub.wait_for_exit(WITHIN).code(), Some(0));
+}
+
+#[test]
+fn a_reload_is_told_with_its_moment_and_its_end() {
+    let manager = Manager::new();
+    let hub = manager.watching(Hub::builder()).start();
+    manager.wait_for("READY=1");
+    // Whether the new configuration is good or bad, the service is ready again.
+    for broken in [false, true] {
+        if broken {
+            std::fs::write(hub.config(), "nonsense").unwrap();
+        }
+        hub.signal(Signal::HUP);
+        let told = manager.wait_for("RELOADING=1");
+        assert!(told.contains("\nMONOTONIC_USEC="), "{told}");
+        manager.wait_for("READY=1");
+    }
 }
 
 #[test]

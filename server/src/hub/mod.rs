@@ -21,6 +21,7 @@ mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use tokio::runtime::Runtime;
@@ -169,10 +170,14 @@ fn start_and_run(
         token,
     };
     let admin_end = start_tasks(&runtime, &listeners, &state, &threads, service)?;
+    let takeover = Arc::new(AtomicBool::new(false));
     let reloader = {
         let (control, inboxes, sequencer) = (state.control.clone(), threads.inboxes(), sequencer.clone());
         let _context = runtime.enter();
-        Reloader::new(Parts { source, in_force, keyring, inboxes, census, sequencer, control })?.spawn()
+        let (service, takeover) = (service.clone(), takeover.clone());
+        let parts =
+            Parts { source, in_force, keyring, inboxes, census, sequencer, control, service, takeover };
+        Reloader::new(parts)?.spawn()
     };
     announce(&listeners, banner);
     match predecessor.take() {
@@ -189,6 +194,7 @@ fn start_and_run(
         service: service.clone(),
         listeners: Some(listeners),
         executable: &executable,
+        takeover,
         admin_end: Some(admin_end),
     };
     // A hub that has lost a thread ends at once; one that has lost its successor drains first.

@@ -5,6 +5,8 @@
 //! Here too: keys that come and go by themselves, since they and a reload must not cross each other.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,6 +25,7 @@ use crate::logging;
 use crate::sequencer::SequencerQueue;
 use crate::shard::ShardSettings;
 use crate::shard::inbox::{Inbox, Mail};
+use crate::systemd::Service;
 
 /// How often a key set is fetched again: issuers publish a new key hours before they sign with it.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
@@ -63,6 +66,10 @@ pub(super) struct Parts {
     pub(super) sequencer: SequencerQueue,
     /// Where it is said what became of reloads.
     pub(super) control: ControlStats,
+    /// Who is told of reloads besides.
+    pub(super) service: Service,
+    /// Whether another process takes over: it has read the configuration already.
+    pub(super) takeover: Arc<AtomicBool>,
 }
 
 /// See the module.
@@ -94,7 +101,10 @@ impl Reloader {
             let refresh = self.parts.keyring.key_set().map(|_| self.refreshed + REFRESH_INTERVAL);
             tokio::select! {
                 // However many came while one was obeyed, they are one: it reads what is there now.
-                Some(()) = self.hangups.recv() => drop(self.reload("SIGHUP").await),
+                Some(()) = self.hangups.recv() => match self.parts.takeover.load(Ordering::SeqCst) {
+                    true => tracing::warn!("SIGHUP is ignored: a takeover is under way"),
+                    false => drop(self.reload("SIGHUP").await),
+                },
                 Some(reply) = requests.recv() => {
                     // Who asked may have gone; the hub has followed all the same.
                     let _ = reply.send(self.reload("admin").await);
@@ -107,11 +117,13 @@ impl Reloader {
 
     async fn reload(&mut self, cause: &'static str) -> Result<ReloadReport, Problems> {
         tracing::info!(cause, "reading the configuration again");
+        self.parts.service.reloading();
         let report = match read(self.parts.source.clone(), self.parts.keyring.key_set()).await {
             Ok((loaded, fresh)) => Ok(self.apply(loaded, fresh)),
             Err(problems) => Err(problems),
         };
         self.parts.control.note_reload(report.is_ok(), clock::unix_now());
+        self.parts.service.ready();
         match &report {
             Ok(report) => say(report),
             Err(Problems(problems)) => {
