@@ -21,6 +21,7 @@ mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use tokio::runtime::Runtime;
@@ -169,6 +170,7 @@ fn start_and_run(
         token,
     };
     let admin_end = start_tasks(&runtime, &listeners, &state, &threads, service)?;
+    let takeover = Arc::new(AtomicBool::new(false));
     let reloader = {
         let parts = Parts {
             source,
@@ -180,6 +182,7 @@ fn start_and_run(
             control: state.control.clone(),
             service: service.clone(),
             draining: Arc::clone(&state.draining),
+            takeover: Arc::clone(&takeover),
         };
         let _context = runtime.enter();
         Reloader::new(parts)?.spawn()
@@ -196,6 +199,7 @@ fn start_and_run(
         service: service.clone(),
         listeners: Some(listeners),
         executable: &executable,
+        takeover,
         admin_end: Some(admin_end),
     };
     // A hub that has lost a thread ends at once; one that has lost its successor drains first.

@@ -70,6 +70,8 @@ pub(super) struct Parts {
     pub(super) service: Service,
     /// Whether the hub stops: then nothing is read any more.
     pub(super) draining: Arc<AtomicBool>,
+    /// Whether another process takes over: it has read the configuration already.
+    pub(super) takeover: Arc<AtomicBool>,
 }
 
 /// See the module.
@@ -114,10 +116,14 @@ impl Reloader {
         }
     }
 
-    /// What came of it; nothing if the hub stops.
+    /// What came of it; nothing if the hub stops, or is about to be taken over.
     async fn reload(&mut self, cause: &'static str) -> Option<Result<ReloadReport, Problems>> {
         if self.parts.draining.load(Ordering::Relaxed) {
             tracing::warn!(cause, "the hub stops: the configuration is not read again");
+            return None;
+        }
+        if self.parts.takeover.load(Ordering::SeqCst) {
+            tracing::warn!(cause, "a takeover is under way: the configuration is not read again");
             return None;
         }
         self.parts.service.reloading();
