@@ -1,0 +1,2 @@
+import type { Census } from './session.ts';
+export declare function openCensus(): Census;

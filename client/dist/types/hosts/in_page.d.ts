@@ -1,0 +1,2 @@
+export { openLeader } from './leader.ts';
+export { openSolo } from './solo.ts';

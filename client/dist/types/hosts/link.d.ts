@@ -1,0 +1,25 @@
+import type { SessionConfig, ToSession, ToTab } from '../protocol.ts';
+export interface Link {
+    post(message: ToSession): void;
+    /** The tab goes; the session is told. */
+    close(): void;
+}
+export interface LinkEars {
+    /** There is a session to join, perhaps another than before. `lock` is what the tab holds as long as it lives. */
+    ready(lock: string | null): void;
+    message(message: ToTab): void;
+}
+export interface LinkOptions {
+    /** Sessions of different names have nothing to do with each other. */
+    readonly name: string;
+    readonly tab: string;
+    readonly config: SessionConfig;
+}
+/**
+ * Takes a Web Lock and keeps it until the function it gives is called. The browser lets go of it, too, when the page is
+ * gone, however it went: whoever asks for the same lock learns of it without asking again and again.
+ */
+export declare function holdLock(name: string): Promise<() => void>;
+/** Calls `gone` when the holder of a lock is gone. */
+export declare function watchLock(name: string, gone: () => void): void;
+export declare const hasLocks: () => boolean;
