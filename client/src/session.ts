@@ -6,6 +6,7 @@
 // Not here: how messages get to tabs, and how it is noticed that one is gone (the hosts' work).
 
 import { type Env, randomId } from './env.ts';
+import { isUpTo, placeOf } from './place.ts';
 import {
   type ConnectionRecord,
   CONTROL_PREFIX,
@@ -100,6 +101,7 @@ export class Session {
   #answers = new Map<number, { port: Port; settle: (token: string | null) => void }>();
   /** The token that was shown last. It serves until it expires or is refused. */
   #shown = '';
+  #renewing = false;
   #renewedAt = -Infinity;
   #onlineAt = -Infinity;
   #connection: ConnectionRecord | undefined;
@@ -228,7 +230,9 @@ export class Session {
   /** Sends a tab what it has yet to see, as far as its window goes. */
   #serve(seat: Seat): void {
     const ring = this.#ring;
+    if (seat.next >= seat.acked + WINDOW) return;
     if (seat.next < ring.first) {
+      seat.acked += ring.first - seat.next;
       seat.next = ring.first;
       this.#tellGap(seat, ring.before);
     }
@@ -300,7 +304,8 @@ export class Session {
     }
     const topics = this.#mergedTopics();
     const isSame = topics.length === this.#since.size && topics.every((topic) => this.#since.has(topic));
-    if (isSame && this.#stream.phase !== 'idle') return;
+    const { phase } = this.#stream;
+    if (isSame && phase !== 'idle' && phase !== 'stopped') return;
     for (const topic of this.#since.keys()) if (!topics.includes(topic)) this.#since.delete(topic);
     for (const topic of topics) if (!this.#since.has(topic)) this.#since.set(topic, this.#ring.end);
     this.#stream.open(topics);
@@ -310,10 +315,12 @@ export class Session {
   #begin(): void {
     this.#hasBegun = true;
     const seats = [...this.#seats.values()].filter((seat) => seat.last);
-    const first = seats.find((seat) => seats.every((other) => other.seen.includes(seat.last))) ?? seats[0];
+    const isPast = (one: Seat, other: Seat) =>
+      other.seen.includes(one.last) || isUpTo(placeOf(one.last), placeOf(other.last));
+    const first = seats.find((seat) => seats.every((other) => isPast(seat, other))) ?? seats[0];
     if (!first) return;
     this.#stream.cursor = this.#ring.before = first.last;
-    for (const seat of seats) if (!seat.seen.includes(first.last)) this.#tellGap(seat, first.last);
+    for (const seat of seats) if (!isPast(first, seat)) this.#tellGap(seat, first.last);
   }
 
   #mergedTopics(): string[] {
@@ -371,7 +378,6 @@ export class Session {
       this.#stream.clientId = randomId();
       this.#tell({ t: 'client_id', id: this.#stream.clientId });
     }
-    if (stopped) this.#stream.close();
     this.#settleSoon();
   }
 
@@ -413,7 +419,8 @@ export class Session {
   }
 
   #onExpiring(data: string): void {
-    if (![...this.#seats.values()].some((seat) => seat.asks)) return;
+    if (this.#renewing || ![...this.#seats.values()].some((seat) => seat.asks)) return;
+    this.#renewing = true;
     const pause = this.#env.now() - this.#renewedAt < RENEW_PAUSE_MS ? secondsOf(data) * 500 : 0;
     this.#env.after(pause, () => void this.#renew());
   }
@@ -424,6 +431,7 @@ export class Session {
     const shown = this.#shown;
     this.#renewedAt = this.#env.now();
     const token = await this.#token('expiring').catch(() => null);
+    this.#renewing = false;
     // If there is none, the stream's end will ask again, and say so if there is none then.
     if (token === null || token === shown || !connection || this.#connection !== connection) return;
     this.#stream.refresh();

@@ -1,2 +1,0 @@
-import type { Census } from './session.ts';
-export declare function openCensus(): Census;

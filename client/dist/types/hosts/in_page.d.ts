@@ -1,2 +1,0 @@
-export { openLeader } from './leader.ts';
-export { openSolo } from './solo.ts';
