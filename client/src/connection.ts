@@ -240,7 +240,11 @@ export class Connection {
     let link: Link | undefined;
     if (mode === 'shared-worker') {
       try {
-        link = openSharedWorker(this.#settings.workerUrl ?? '', options, ears, fallBack);
+        const reopen = () => {
+          this.#park();
+          this.#open();
+        };
+        link = openSharedWorker(this.#settings.workerUrl ?? '', options, ears, fallBack, reopen);
       } catch {
         return fallBack();
       }

@@ -5,7 +5,8 @@
 
 import { openCensus } from './census.ts';
 import { realEnv } from './env.ts';
-import { hasLocks, watchLock } from './hosts/link.ts';
+import { countTabs, GATHER_MS, hasLocks, holdLock, watchLock } from './hosts/link.ts';
+import { workerLock } from './hosts/shared_worker.ts';
 import type { ToSession } from './protocol.ts';
 import { type Port, Session } from './session.ts';
 
@@ -15,6 +16,16 @@ const PING_MS = 20_000;
 const PINGS_MAX = 3;
 
 let session: Session | undefined;
+
+/** A worker may follow one that is gone; then it waits for the tabs of that. */
+let tabs = 0;
+
+const { name } = globalThis as unknown as { name: string };
+
+/** Nothing is heard or said before the worker can be told from a dead one. */
+const ready = hasLocks()
+  ? Promise.all([holdLock(workerLock(name)), countTabs(name).then((count) => (tabs = count))]).catch(() => {})
+  : Promise.resolve();
 
 function begin(messages: MessagePort): void {
   const port: Port = { post: (message) => messages.postMessage(message) };
@@ -31,10 +42,10 @@ function begin(messages: MessagePort): void {
     if (unanswered > PINGS_MAX) leave();
     else port.post({ t: 'ping' });
   };
-  messages.onmessage = ({ data }: MessageEvent<ToSession>) => {
+  const onMessage = (data: ToSession) => {
     unanswered = 0;
     if (data.t === 'join') {
-      session ??= new Session(realEnv, data.config, 'worker', openCensus());
+      session ??= new Session(realEnv, data.config, 'worker', openCensus(), tabs, GATHER_MS);
       if (data.lock && hasLocks()) {
         if (watched !== data.lock) watchLock(data.lock, leave);
         watched = data.lock;
@@ -47,6 +58,7 @@ function begin(messages: MessagePort): void {
     else port.post({ t: 'lost' });
     if (data.t === 'leave') leave();
   };
+  messages.onmessage = ({ data }: MessageEvent<ToSession>) => void ready.then(() => onMessage(data));
 }
 
 (globalThis as unknown as { onconnect: (event: MessageEvent) => void }).onconnect = ({ ports: [port] }) => {

@@ -122,7 +122,12 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
         const crashed = new Promise((resolve) => first.page.once('crash', resolve));
         session.send('Page.crash').catch(() => {});
         await crashed;
-      } else await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+      } else {
+        // What a browser does: it says so, and then runs nothing of the page. A headless one cannot be made to do it.
+        await first.page.evaluate(() => document.dispatchEvent(new Event('freeze')));
+        await session.send('Debugger.enable');
+        await session.send('Debugger.pause');
+      }
       await rest[0].until('three tabs are left', (stats) => stats.state === 'open' && stats.tabs === 3);
       isPublishing.now = false;
       await publishing;
@@ -130,11 +135,12 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
       await allSee(rest, published);
       await eventually('one connection', async () => (await active(world.hub)) === 1);
       if (end === 'is frozen') {
-        await session.send('Page.setWebLifecycleState', { state: 'active' });
+        await session.send('Debugger.disable');
+        await first.page.evaluate(() => document.dispatchEvent(new Event('resume')));
         await first.until('four tabs', (stats) => stats.tabs === 4);
         const types = await first.types();
         if (!types.includes('corecast.gap')) await allSee([first], published);
-        assert.equal(lacks.length > 0 || !types.includes('corecast.gap'), true, 'a worker has what the frozen tab missed');
+        assert.ok(lacks.length > 0 || !types.includes('corecast.gap'), 'a worker has what the frozen tab missed');
       }
     });
   }
@@ -381,7 +387,7 @@ test('pages of an unlisted origin are told once, and try seldom', async (t) => {
   await eventually('an error', async () => (await tab.notices()).length > 0);
   await letPass(1500);
   assert.deepEqual((await tab.notices()).map(({ code, fatal }) => [code, fatal]), [['network', false]]);
-  assert.equal(await active(hub), 0);
+  assert.ok((await active(hub)) <= 1, 'each attempt takes the place of the one before');
 });
 
 test('answers that are no stream: one clear error, no loop, and nothing of the token', async (t) => {

@@ -9,11 +9,8 @@ import { openCensus } from '../census.ts';
 import { realEnv } from '../env.ts';
 import type { ToSession, ToTab } from '../protocol.ts';
 import { type Port, Session } from '../session.ts';
-import { holdLock, type Link, type LinkEars, type LinkOptions, watchLock } from './link.ts';
+import { countTabs, GATHER_MS, holdLock, type Link, type LinkEars, type LinkOptions, watchLock } from './link.ts';
 import { directPort } from './solo.ts';
-
-/** How long a new leader waits for the tabs that it knows to be there. One of them may be frozen. */
-const GATHER_MS = 500;
 
 type ToLeader = { hello: string } | { from: string; message: ToSession };
 
@@ -43,8 +40,7 @@ export function openLeader(options: LinkOptions, ears: LinkEars): Link {
   };
 
   const beginToLead = async () => {
-    const { held = [] } = await navigator.locks.query();
-    const tabs = held.filter((other) => other.name?.startsWith(`${name} `)).length;
+    const tabs = await countTabs(name);
     if (closing.signal.aborted) return;
     lead = new Lead(options, ears, tabs);
     leader = tab;

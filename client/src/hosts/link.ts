@@ -36,4 +36,13 @@ export function watchLock(name: string, gone: () => void): void {
   navigator.locks.request(name, gone).catch(() => {});
 }
 
+/** How many tabs of a session are there, by the locks they hold. */
+export async function countTabs(name: string): Promise<number> {
+  const { held = [] } = await navigator.locks.query();
+  return held.filter((lock) => lock.name?.startsWith(`${name} `)).length;
+}
+
+/** How long a new host waits for the tabs that it knows to be there. One of them may be frozen. */
+export const GATHER_MS = 500;
+
 export const hasLocks = (): boolean => !!globalThis.navigator?.locks;
