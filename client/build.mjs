@@ -1,10 +1,10 @@
 // Builds the package: `node build.mjs`, or `node build.mjs --check` to see that what is committed is what comes out.
 //
 // The same bytes wherever it runs: versions are pinned by the lock file, and nothing written says where or when. The hub
-// embeds server/assets/client; dist is that and the types.
+// embeds server/assets/client; dist, which is published, is that with source maps and types.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -40,7 +40,7 @@ async function bundle({ file, entry, format, script }) {
     bundle: true,
     write: false,
     minify: true,
-    sourcemap: 'linked',
+    sourcemap: 'external',
     plugins: [apart],
     target: 'es2022',
     format,
@@ -53,6 +53,7 @@ async function bundle({ file, entry, format, script }) {
 }
 
 const files = (await Promise.all(OUTPUTS.map(bundle))).flat();
+const scripts = files.filter(({ name }) => !name.endsWith('.map'));
 let isGood = true;
 for (const { file, bytesMax } of OUTPUTS) {
   const { contents } = files.find(({ name }) => name === file);
@@ -63,17 +64,18 @@ for (const { file, bytesMax } of OUTPUTS) {
 if (!isGood) throw new Error('too large');
 
 if (process.argv.includes('--check')) {
-  const committed = readdirSync(ASSETS).sort();
-  const names = files.map(({ name }) => name).sort();
-  const differs = files.filter(({ name, contents }) => !committed.includes(name) || !readFileSync(join(ASSETS, name)).equals(contents));
-  if (differs.length > 0 || committed.join() !== names.join()) {
-    throw new Error(`server/assets/client is not what the sources give: run \`npm run build\` in client/`);
+  const isSame = ({ name, contents }) => committed.includes(name) && readFileSync(join(ASSETS, name)).equals(contents);
+  const committed = readdirSync(ASSETS);
+  if (committed.length !== scripts.length || !scripts.every(isSame)) {
+    throw new Error('server/assets/client is not what the sources give: run `npm run build` in client/');
   }
 } else {
   rmSync(ASSETS, { recursive: true, force: true });
   mkdirSync(ASSETS, { recursive: true });
-  for (const { name, contents } of files) writeFileSync(join(ASSETS, name), contents);
+  for (const { name, contents } of scripts) writeFileSync(join(ASSETS, name), contents);
 }
 rmSync(DIST, { recursive: true, force: true });
-cpSync(ASSETS, DIST, { recursive: true });
+mkdirSync(DIST);
+for (const { name, contents } of files) writeFileSync(join(DIST, name), contents);
+for (const { name } of scripts) appendFileSync(join(DIST, name), `//# sourceMappingURL=${name}.map\n`);
 execFileSync(join(HERE, 'node_modules/.bin/tsc'), ['--project', 'tsconfig.types.json'], { cwd: HERE, stdio: 'inherit' });
