@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 
 import { startBrowser } from './lib/browser.mjs';
 import { startHub, token } from './lib/hub.mjs';
-import { PackageTab, servePackage, startCutter } from './lib/package_page.mjs';
+import { built, LACKS, PackageTab, servePackage, startCutter } from './lib/package_page.mjs';
 import { eventually, letPass } from './lib/wait.mjs';
 
 let browser;
@@ -379,6 +379,48 @@ test('a handler that throws harms nobody, and a loop reads along', async (t) => 
   await eventually('the loop ends', () => tab.page.evaluate(() => window.looped.length === 3));
   assert.deepEqual(await tab.page.evaluate(() => window.looped), ['0', '1', 'end']);
   await eventually('no connection', async () => (await active(hub)) === 0);
+});
+
+test('a stream that breaks before its first event goes on where it began', async (t) => {
+  const { context, origin, options, hub, cutter } = await setUp(t);
+  await hub.publish({ topics: ['numbers'], data: 'before' });
+  const tab = await PackageTab.open(context, origin, options);
+  await tab.untilOpen();
+  cutter.cut();
+  await tab.until('the stream is gone', ({ state }) => state !== 'open');
+  await hub.publish({ topics: ['numbers'], data: 'meanwhile' });
+  cutter.mend();
+  assert.deepEqual(await tab.untilSeen(1), ['meanwhile']);
+});
+
+test('the hub serves the package to its own origin, worker and all', async (t) => {
+  const hub = await startHub(t);
+  const context = await openContext(t);
+  const page = await context.newPage();
+  for (const [lacks, mode] of [[[], 'shared-worker'], [['sharedWorker'], 'leader']]) {
+    await page.goto(`${hub.url}/healthz`);
+    for (const lack of lacks) await page.evaluate(LACKS[lack]);
+    await page.addScriptTag({ url: '/client.js' });
+    const tab = new PackageTab(page, { options: { topics: ['numbers'] } });
+    await tab.begin();
+    await tab.untilOpen();
+    assert.equal((await tab.stats()).mode, mode);
+  }
+});
+
+test('the hub serves the package to pages of other origins, and again only if it has changed', async (t) => {
+  const { context, hub } = await setUp(t, { 'cors.origins': [] });
+  for (const name of ['client.js', 'client.mjs', 'client-host.mjs', 'client-worker.js']) {
+    const answer = await fetch(`${hub.url}/${name}`);
+    assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'text/javascript; charset=utf-8'], name);
+    assert.equal(await answer.text(), await built(name), name);
+    const again = await fetch(`${hub.url}/${name}`, { headers: { 'If-None-Match': answer.headers.get('etag') } });
+    assert.deepEqual([again.status, await again.text()], [304, ''], name);
+  }
+  const page = await context.newPage();
+  await page.goto(await servePackage(t, { page: '<!doctype html>' }));
+  const names = await page.evaluate(async (url) => Object.keys(await import(url)), `${hub.url}/client.mjs`);
+  assert.deepEqual(names.sort(), ['connect', 'getConnection', 'hasActiveConnection']);
 });
 
 test('pages of an unlisted origin are told once, and try seldom', async (t) => {

@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 pub use error::StartError;
 
 use crate::admin::{self, AdminState};
+use crate::assets::assets;
 use crate::census::SharedCensus;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -93,7 +94,14 @@ pub fn run(options: HubOptions) -> Result<(), StartError> {
     let (hub, admin) = (listeners.hub_addr(), listeners.admin_addr());
     let Listeners { hub: hub_listeners, admin: admin_listener, .. } = listeners;
     let mut threads = Threads::start(
-        ShardParts { config: &config, capacity: &capacity, keyring: &keyring, census: &census, clock, page },
+        ShardParts {
+            config: &config,
+            capacity: &capacity,
+            keyring: &keyring,
+            census: &census,
+            clock,
+            assets: assets(page),
+        },
         hub_listeners,
         log,
         &sequencer,

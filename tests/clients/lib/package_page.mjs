@@ -12,6 +12,9 @@ const PAGE = '<!doctype html><title>page</title><script src="/client.js"></scrip
 
 const TYPES = { js: 'text/javascript', mjs: 'text/javascript', map: 'application/json' };
 
+/** A file of the package as it was built. */
+export const built = (name) => readFile(new URL(name, ASSETS), 'utf8');
+
 /** Serves pages and the package on an origin of its own; gives that. `without` are files that it does not have. */
 export async function servePackage(t, { without = [], page = PAGE, other = {} } = {}) {
   const server = createServer(async (request, response) => {
