@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startBrowser } from './lib/browser.mjs';
-import { startHub, token } from './lib/hub.mjs';
+import { startDemo, startHub, token } from './lib/hub.mjs';
 import { built, LACKS, PackageTab, servePackage, startCutter } from './lib/package_page.mjs';
 import { eventually, letPass } from './lib/wait.mjs';
 
@@ -470,4 +470,24 @@ test('a token that no header can carry is no error that shows it', async (t) => 
   tab.page.on('console', (message) => said.push(message.text()));
   await eventually('an error', async () => (await tab.notices()).length > 0);
   assert.doesNotMatch(JSON.stringify([await tab.notices(), said]), /secret/);
+});
+
+test('the demo page: five tabs share a stream, and say so', async (t) => {
+  const { url } = await startDemo(t);
+  const context = await openContext(t);
+  const pages = [];
+  for (let n = 0; n < 5; n += 1) {
+    const page = await context.newPage();
+    await page.goto(url);
+    pages.push(page);
+  }
+  const textOf = (page, id) => page.locator(`#${id}`).textContent();
+  const [first, ...rest] = pages;
+  await first.fill('#line', 'hello');
+  await first.click('#chat button');
+  for (const page of rest) await page.locator('#events').getByText('hello', { exact: true }).waitFor();
+  const figures = async () => Promise.all(['tabs', 'own', 'plain', 'hub', 'role'].map((id) => textOf(rest[3], id)));
+  await eventually('all figures', async () => (await figures()).join() === '5,1,5,1,a worker');
+  await first.close();
+  await eventually('one tab less', async () => (await figures()).join() === '4,1,4,1,a worker');
 });
