@@ -68,7 +68,7 @@ pub fn parts(extent: Extent, scenarios: &[String], targets: &[String]) -> Vec<Pa
 
 /// Whether a target says something in a scenario. Bare loops have no features, but show what idling and sending cost; a
 /// reader that stalls stops them for all, so `slow` is not for them. What a log on disk costs is asked where it is written and
-/// read, and in `fanout`, where it should cost nothing.
+/// read, and in `fanout`, where it should cost nothing; as should a scrape a second.
 fn is_asked(scenario: &str, target: &str) -> bool {
     match (scenario, target) {
         ("durable", _) => {
@@ -78,6 +78,7 @@ fn is_asked(scenario: &str, target: &str) -> bool {
         (_, "durable-streams-wal") => false,
         (_, target) if is_of_disks(target) => false,
         (_, "corecast-file") => ["fanout", "resume"].contains(&scenario),
+        (_, "corecast-scraped") => scenario == "fanout",
         ("limit", _) => target.starts_with("limit"),
         ("scale", _) => ["corecast", "limit"].contains(&target),
         ("resume", "axum" | "pushpin") => false,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::close_reason::CloseReason;
+use crate::latency::Latencies;
 
 /// Upper bounds of the buckets of stream durations, in seconds: a refresh, a glance, a session, a working day.
 pub const DURATION_BOUNDS_SECS: [u64; 10] = [1, 5, 15, 60, 300, 900, 3600, 14_400, 43_200, 86_400];
@@ -42,9 +43,11 @@ pub struct Counters {
     pub pages: u64,
     /// Ephemeral events that a slow consumer missed.
     pub ephemeral_missed: u64,
+    /// Old events that a stream was not fed, since their time to live was over.
+    pub expired: u64,
     /// Sends submitted.
     pub sends: u64,
-    /// Bytes submitted.
+    /// Bytes that sockets took.
     pub bytes: u64,
     /// Sends that the socket did not take whole.
     pub short_sends: u64,
@@ -60,10 +63,20 @@ pub struct Counters {
     pub stale_inputs: u64,
     /// Requests refused since all request buffers together were at their bound.
     pub intake_refused: u64,
+    /// Streams that a limit would have refused, by what it would have been told, while limits are not enforced.
+    pub would_refuse: [u64; CloseReason::COUNT],
+    /// Streams that would have gone for a newer one of their user, while limits are not enforced.
+    pub would_evict: u64,
     /// Connections that ended, by reason.
     pub closes: [u64; CloseReason::COUNT],
     /// Streams that ended, by reason and duration.
     pub durations: [DurationHistogram; CloseReason::COUNT],
+    /// Streams refused, by reason.
+    pub refusals: [u64; CloseReason::COUNT],
+    /// Streams ended for a newer one, by reason.
+    pub evictions: [u64; CloseReason::COUNT],
+    /// From the publish until the last live stream here that an event is for was sent it, or had gone: once an event.
+    pub fanout: Latencies,
 }
 
 impl Counters {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::frame::Frame;
 use crate::id::{EventId, Position};
 use crate::idempotency::EventKey;
-use crate::time::UnixMillis;
+use crate::time::{Instant, UnixMillis};
 
 /// Whom an event is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,9 @@ pub struct SequencedEvent {
     pub ephemeral: bool,
     /// When the sequencer took it: age limits count from here.
     pub sequenced: UnixMillis,
+    /// When the shard that took it had its request, on the clock of this process: how long its delivery took counts from
+    /// here. [`Instant::ZERO`] for what was read back from a log.
+    pub published: Instant,
     /// The bytes every recipient gets.
     pub frame: Frame,
 }

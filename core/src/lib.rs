@@ -24,6 +24,7 @@ pub mod http;
 pub mod history;
 pub mod replay;
 pub mod timer_wheel;
+pub mod token_bucket;
 pub mod topics;
 pub mod users;
 
@@ -31,3 +32,4 @@ pub mod close_reason;
 pub mod connection;
 pub mod counters;
 pub mod engine;
+pub mod latency;

@@ -1,5 +1,7 @@
 //! Bounds of every queue, table and buffer that are not the operator's to set, each with its reason.
 
+use std::time::Duration;
+
 /// Topics of one published event: more would be a list to keep on the publisher's side.
 pub const EVENT_TOPICS_MAX: usize = 100;
 
@@ -87,6 +89,9 @@ pub const TTL_SECONDS_MAX: u64 = u32::MAX as u64;
 /// Bytes of padding that old XHR transports need before they show the first event (`padding=true`).
 pub const PADDING_BYTES: usize = 2048;
 
+/// Events that one look at its limits takes off a history: some 100 µs. More are left for the next turn.
+pub const HISTORY_TRIM_MAX: usize = 1024;
+
 const _: () = assert!(QUERY_PAIRS_MAX > SELECTORS_MAX && QUERY_PAIRS_MAX > EVENT_TOPICS_MAX);
 
 /// Bytes that all incomplete requests of one shard may hold together: a herd of half-sent posts must not be the end.
@@ -94,3 +99,7 @@ pub const INTAKE_BYTES_MAX: usize = 64 << 20;
 
 /// Evicted clients that one shard remembers, to answer them 204 when they come back too early. 24 B each.
 pub const EVICTIONS_MAX: usize = 16_384;
+
+/// How long a hub that is about to drain waits for the next request of connections that had one lately, or have just
+/// come: a publisher at work sends its next within it, also from another continent.
+pub const LAST_REQUESTS_PATIENCE: Duration = Duration::from_millis(500);

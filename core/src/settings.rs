@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Which of a user's connections goes when there is one too many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PerUserPolicy {
@@ -29,6 +31,8 @@ pub struct LimitSettings {
     pub head_bytes: u32,
     /// From the first moment of a request until its head (and again its body) is complete.
     pub head_timeout: Duration,
+    /// Whether limits on streams are only counted and not enforced.
+    pub dry_run: bool,
 }
 
 /// `[stream]`
@@ -36,7 +40,7 @@ pub struct LimitSettings {
 pub struct StreamSettings {
     /// Longest silence on a stream before a comment is sent; `None` is off.
     pub heartbeat: Option<Duration>,
-    /// Base of the reconnection time; every client gets its own, uniform in `[retry, 2 × retry]`.
+    /// Base of the reconnection time; every client gets its own, uniform in `[retry, 2 × retry]` and later in a crowd.
     pub retry: Duration,
     /// A connection on which nothing moved for so long is closed.
     pub idle_timeout: Option<Duration>,
@@ -64,7 +68,7 @@ pub struct CorsSettings {
     pub origins: Vec<Box<str>>,
 }
 
-/// Everything an engine is told about its behaviour at start.
+/// Everything an engine is told about its behaviour, at start and again whenever it is to change.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `[limits]`
@@ -77,6 +81,8 @@ pub struct Settings {
     pub cors: CorsSettings,
     /// Whether a stream may be opened without a token.
     pub anonymous: bool,
+    /// Peers that are believed when they say whom a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Settings {
@@ -90,6 +96,7 @@ impl Default for Settings {
                 event_bytes: 65_536,
                 head_bytes: 16_384,
                 head_timeout: Duration::from_secs(10),
+                dry_run: false,
             },
             stream: StreamSettings {
                 heartbeat: Some(Duration::from_secs(15)),
@@ -101,6 +108,7 @@ impl Default for Settings {
             history: HistorySettings { events: 65_536, bytes: 64 << 20, age: Duration::from_secs(3600) },
             cors: CorsSettings::default(),
             anonymous: false,
+            trusted_proxies: Vec::new(),
         }
     }
 }

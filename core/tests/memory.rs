@@ -28,6 +28,10 @@ impl Census for Open {
         Ok(())
     }
 
+    fn enter(&self, _: PeerHash) -> Option<Full> {
+        None
+    }
+
     fn leave(&self, _: PeerHash) {}
 }
 

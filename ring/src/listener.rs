@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +86,9 @@ pub enum ListenError {
     /// `EACCES`, `EPERM`.
     #[error(
         "may not listen on {address}: ports below the sysctl net.ipv4.ip_unprivileged_port_start (1024) need \
-         CAP_NET_BIND_SERVICE (AmbientCapabilities= in a systemd unit), so grant it or choose a higher port"
+         CAP_NET_BIND_SERVICE, so let a systemd socket unit listen there (ListenStream=), grant it (in a service unit \
+         AmbientCapabilities=CAP_NET_BIND_SERVICE, CapabilityBoundingSet=CAP_NET_BIND_SERVICE and PrivateUsers=no), or \
+         choose a higher port"
     )]
     Privileged {
         /// Where.
@@ -106,7 +108,10 @@ pub enum ListenError {
         source: io::Error,
     },
     /// `EAFNOSUPPORT`.
-    #[error("cannot listen on {address}: this machine has no such protocol (is IPv6 switched off?)")]
+    #[error(
+        "cannot listen on {address}: {source}; IPv6 may be switched off, or a systemd unit forbid it \
+         (RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX allows it)"
+    )]
     NoProtocol {
         /// Where.
         address: SocketAddr,
@@ -118,6 +123,23 @@ pub enum ListenError {
     Other {
         /// Where.
         address: SocketAddr,
+        /// What was refused.
+        step: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+/// Why a socket that was handed to this process is of no use as a listener.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// It is of another kind.
+    #[error("it is {0}, not a TCP socket that listens")]
+    Kind(&'static str),
+    /// The kernel refused something.
+    #[error("{step} failed: {source}")]
+    Other {
         /// What was refused.
         step: &'static str,
         /// The kernel's answer.
@@ -182,6 +204,38 @@ fn explain(address: SocketAddr, step: &'static str, source: io::Error) -> Listen
 }
 
 impl Listener {
+    /// Takes over a socket that listens already: a service manager's, or that of another process which goes on using
+    /// it. Connections that wait in its queue stay there. It is set to `options`, except for those that must be set
+    /// before an address is bound (`reuse_port`, `only_v6`). Those that wait in the queue keep what they came with.
+    ///
+    /// # Errors
+    ///
+    /// [`AdoptError`]: what it is instead, or what could not be set.
+    pub fn adopt(socket: OwnedFd, options: &ListenOptions) -> Result<Self, AdoptError> {
+        let socket = Socket::from(socket);
+        check_kind(&socket)?;
+        let failed = |step| move |source| AdoptError::Other { step, source };
+        set_inherited(&socket, options).map_err(|(step, source)| AdoptError::Other { step, source })?;
+        // Without waiting, an accept through a ring would fail with EAGAIN instead of staying armed.
+        socket.set_nonblocking(false).map_err(failed("F_SETFL"))?;
+        socket.set_cloexec(true).map_err(failed("F_SETFD"))?;
+        // On a socket that listens this changes the length of its queue, and nothing else.
+        socket.listen(options.backlog.into()).map_err(failed("listen"))?;
+        Ok(Self(Arc::new(socket)))
+    }
+
+    /// Lets others listen on the port from now on, if they ask for it with `reuse_port`. Whoever opens a port like this has
+    /// had it alone before, which a listener that shares from the beginning cannot know.
+    ///
+    /// The kernel makes the group with the second listener (`reuseport_add_sock`, since Linux 4.6).
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn share_port(&self) -> io::Result<()> {
+        self.0.set_reuse_port(true)
+    }
+
     /// Where it listens: with the port the kernel chose, if it was asked to.
     ///
     /// # Errors
@@ -191,6 +245,34 @@ impl Listener {
         let address = self.0.local_addr()?;
         address.as_socket().ok_or_else(|| crate::Errno::AFNOSUPPORT.into())
     }
+
+    /// Sets how long sent bytes of sockets that are accepted from now on may stay unacknowledged.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the socket is open, and any time is allowed.
+    pub fn set_user_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.0.set_tcp_user_timeout(Some(timeout))
+    }
+}
+
+/// Tells a listening TCP socket from everything else.
+fn check_kind(socket: &Socket) -> Result<(), AdoptError> {
+    let failed = |source: io::Error| match crate::token::errno_of(&source) {
+        crate::Errno::NOTSOCK => AdoptError::Kind("no socket"),
+        crate::Errno::BADF => AdoptError::Kind("no open file"),
+        _ => AdoptError::Other { step: "getsockopt", source },
+    };
+    let domain = socket.domain().map_err(failed)?;
+    let kind = socket.r#type().map_err(failed)?;
+    let other = match (domain, kind) {
+        (Domain::IPV4 | Domain::IPV6, Type::STREAM) if socket.is_listener().map_err(failed)? => return Ok(()),
+        (Domain::IPV4 | Domain::IPV6, Type::STREAM) => "a TCP socket that does not listen",
+        (Domain::IPV4 | Domain::IPV6, Type::DGRAM) => "a UDP socket",
+        (Domain::UNIX, _) => "a Unix socket",
+        _ => "another kind of socket",
+    };
+    Err(AdoptError::Kind(other))
 }
 
 impl AsFd for Listener {
@@ -226,6 +308,67 @@ mod tests {
         let first = listen(loopback(), &options).unwrap();
         let second = listen(first.local_addr().unwrap(), &options).unwrap();
         assert_eq!(first.local_addr().unwrap(), second.local_addr().unwrap());
+    }
+
+    #[test]
+    fn a_port_that_was_had_alone_can_be_opened_to_others() {
+        let alone = listen(loopback(), &ListenOptions::default()).unwrap();
+        let address = alone.local_addr().unwrap();
+        let options = ListenOptions { reuse_port: true, ..ListenOptions::default() };
+        assert!(matches!(listen(address, &options), Err(ListenError::Taken { .. })), "not yet");
+        alone.share_port().unwrap();
+        let second = listen(address, &options).unwrap();
+        assert!(
+            matches!(listen(address, &ListenOptions::default()), Err(ListenError::Taken { .. })),
+            "it is taken"
+        );
+        // Both are given connections: out of so many, one that gets none has left the group, or never been in it.
+        const CONNECTIONS: usize = 64;
+        let _held: Vec<_> =
+            (0..CONNECTIONS).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let accepted = [alone, second].map(|listener| {
+            listener.0.set_nonblocking(true).unwrap();
+            std::iter::from_fn(|| listener.0.accept().ok()).count()
+        });
+        assert_eq!(accepted.iter().sum::<usize>(), CONNECTIONS);
+        assert!(accepted.iter().all(|&count| count > 0), "{accepted:?}");
+    }
+
+    #[test]
+    fn a_listening_socket_is_adopted_with_what_waits_in_its_queue() {
+        let theirs = std::net::TcpListener::bind(loopback()).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let address = theirs.local_addr().unwrap();
+        let waiting = std::net::TcpStream::connect(address).unwrap();
+        let options = ListenOptions { not_sent_bytes_max: Some(16_384), ..ListenOptions::default() };
+        let ours = Listener::adopt(theirs.into(), &options).unwrap();
+        assert_eq!(ours.local_addr().unwrap(), address);
+        assert!(!ours.0.nonblocking().unwrap());
+        let later = std::net::TcpStream::connect(address).unwrap();
+        // A socket inherits when its peer connects, not when it is accepted.
+        for (client, inherited) in [(waiting, 0), (later, 16_384)] {
+            let (accepted, peer) = ours.0.accept().unwrap();
+            assert_eq!(peer.as_socket(), client.local_addr().ok());
+            assert_eq!(accepted.tcp_notsent_lowat().unwrap(), inherited);
+        }
+    }
+
+    #[test]
+    fn whatever_does_not_listen_is_not_adopted_and_named() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let idle = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let udp = std::net::UdpSocket::bind(loopback()).unwrap();
+        let (unix, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let cases: [(OwnedFd, &str); 4] = [
+            (file.into(), "no socket"),
+            (idle.into(), "does not listen"),
+            (udp.into(), "UDP"),
+            (unix.into(), "Unix"),
+        ];
+        for (socket, kind) in cases {
+            let text = Listener::adopt(socket, &ListenOptions::default()).unwrap_err().to_string();
+            assert!(text.contains(kind) && text.contains("TCP socket that listens"), "{text}");
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Queues {
         }
     }
 
-    /// Registers the table, the ring's own descriptor, and the bound on kernel worker threads.
+    /// Registers the table, the ring's own descriptor, and the bound on kernel worker threads, and enters the kernel once.
     pub(crate) fn register(&mut self, slots: u32) -> Result<(), (RegisterStep, io::Error)> {
         self.submitter.register_files_sparse(slots).map_err(|error| (RegisterStep::Table, error))?;
         match self.submitter.register_ring_fd() {
@@ -86,7 +86,10 @@ impl Queues {
         // prevented.
         self.submitter
             .register_iowq_max_workers(&mut [1, 1])
-            .map_err(|error| (RegisterStep::WorkerBound, error))
+            .map_err(|error| (RegisterStep::WorkerBound, error))?;
+        // Nothing is queued yet: a filter that refuses this call is an error here, and later would be the process's end.
+        self.submitter.submit().map_err(|error| (RegisterStep::Enter, error))?;
+        Ok(())
     }
 
     #[inline]
@@ -326,6 +329,7 @@ pub(crate) enum RegisterStep {
     Table,
     RingDescriptor,
     WorkerBound,
+    Enter,
 }
 
 /// Ends the process where neither going on nor unwinding is sound: SQEs may point at lent memory.

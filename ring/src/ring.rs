@@ -82,6 +82,7 @@ impl Ring {
             RegisterStep::Table => setup.explain_table(source),
             RegisterStep::RingDescriptor => setup.explain("registering the ring's descriptor", source),
             RegisterStep::WorkerBound => setup.explain("bounding kernel worker threads", source),
+            RegisterStep::Enter => setup.explain("io_uring_enter", source),
         })?;
         let receive_bytes = setup.receive_bytes as usize;
         Ok(Self {

@@ -38,9 +38,9 @@ impl Default for Setup {
 pub enum SetupError {
     /// `EPERM`, `EACCES`.
     #[error(
-        "io_uring is forbidden here ({0}): set the sysctl kernel.io_uring_disabled to 0, and allow io_uring_setup, \
-         io_uring_enter and io_uring_register in the container's seccomp profile (the default profiles of Docker and \
-         containerd refuse them)"
+        "io_uring is forbidden here ({0}): set the sysctl kernel.io_uring_disabled to 0, and allow its three calls in a \
+         systemd unit (SystemCallFilter=io_uring_setup io_uring_enter io_uring_register) or in the container's seccomp \
+         profile (the default profiles of Docker and containerd refuse them)"
     )]
     Forbidden(#[source] io::Error),
     /// `ENOSYS`.
@@ -85,7 +85,8 @@ pub enum SetupError {
     },
     /// `EMFILE`, `ENFILE` for the ring's own descriptor.
     #[error(
-        "no file descriptor left for a ring ({0}): raise RLIMIT_NOFILE, or fs.file-max for the whole machine"
+        "no file descriptor left for a ring ({0}): raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit), or fs.file-max for \
+         the whole machine"
     )]
     NoDescriptor(#[source] io::Error),
     /// Anything else.
@@ -167,10 +168,11 @@ mod tests {
         for (errno, remedy) in [
             (Errno::PERM, "kernel.io_uring_disabled"),
             (Errno::ACCESS, "seccomp"),
+            (Errno::PERM, "SystemCallFilter=io_uring_setup io_uring_enter io_uring_register"),
             (Errno::NOSYS, "Linux 6.1 or newer"),
             (Errno::NOMEM, "memory limit of the cgroup"),
             (Errno::NOMEM, "LimitMEMLOCK="),
-            (Errno::MFILE, "RLIMIT_NOFILE"),
+            (Errno::MFILE, "LimitNOFILE="),
             (Errno::INVAL, "Linux 6.1 or newer"),
         ] {
             let text = setup.explain("io_uring_setup", errno.into()).to_string();

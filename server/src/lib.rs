@@ -11,6 +11,7 @@ mod http_client;
 mod assets;
 
 pub mod hub;
+pub mod systemd;
 pub mod admin;
 
 pub mod sequencer;
@@ -20,4 +21,5 @@ pub mod shard;
 pub mod driver;
 pub mod census;
 mod figures;
+mod reachable;
 pub mod clock;

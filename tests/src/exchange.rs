@@ -67,6 +67,17 @@ impl Client {
         Self { socket, unread: Vec::new() }
     }
 
+    /// Over a connection that is there already.
+    ///
+    /// # Panics
+    /// If the kernel refuses what every TCP socket can do.
+    #[must_use]
+    pub fn over(socket: TcpStream) -> Self {
+        socket.set_nodelay(true).expect("a TCP socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a positive timeout");
+        Self { socket, unread: Vec::new() }
+    }
+
     /// Connects to a hub that may be gone.
     ///
     /// # Panics

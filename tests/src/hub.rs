@@ -5,11 +5,14 @@
 mod process;
 
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -28,6 +31,9 @@ pub struct HubBuilder {
     nofile: Option<u64>,
     namespace: Option<Namespace>,
     faults: Vec<String>,
+    environment: Vec<(String, String)>,
+    /// Sockets that it is started with, and their names.
+    sockets: Vec<(&'static str, Arc<OwnedFd>)>,
 }
 
 impl HubBuilder {
@@ -68,6 +74,20 @@ impl HubBuilder {
         self
     }
 
+    /// Starts it with this in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Hands it a socket as a service manager does, which keeps it as well.
+    #[must_use]
+    pub fn socket(mut self, name: &'static str, socket: &Arc<OwnedFd>) -> Self {
+        self.sockets.push((name, socket.clone()));
+        self
+    }
+
     /// Starts it inside a network namespace.
     #[must_use]
     pub fn inside(mut self, namespace: &Namespace) -> Self {
@@ -102,7 +122,7 @@ impl HubBuilder {
         let mut child =
             self.command(&config).spawn().unwrap_or_else(|e| panic!("{:?}: {e}", binary::corecast()));
         let log = Log::follow(child.stderr.take().expect("stderr is piped"));
-        let process = Process { child, log, expected_to_end: true };
+        let process = Process { child, log, expected_to_end: true, kills_group: false };
         Launch { process, config, namespace: self.namespace, folder }
     }
 
@@ -123,6 +143,9 @@ impl HubBuilder {
                 words.extend(["-e".to_owned(), format!("inject={fault}")]);
             }
         }
+        if !self.sockets.is_empty() {
+            words.extend(["bash".to_owned(), "-c".to_owned(), self.pass_sockets(), "bash".to_owned()]);
+        }
         words.push(binary::corecast().display().to_string());
         words.extend(["serve", "--log-format", "json", "--config"].map(str::to_owned));
         let mut command = Command::new(&words[0]);
@@ -131,9 +154,30 @@ impl HubBuilder {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         // Not a setting; the hub need not know what it means.
         command.env_remove("CORECAST_BIN");
+        command.envs(self.environment.iter().cloned());
         command
     }
+
+    /// What a shell does to hand sockets on: descriptors from 3 on, and the id of the process that they are for.
+    fn pass_sockets(&self) -> String {
+        let mut script = String::new();
+        for (number, (_, socket)) in self.sockets.iter().enumerate() {
+            // The shell must find it under its number, and with the hub's own number nothing may be in the way.
+            rustix::io::fcntl_setfd(socket, FdFlags::empty()).expect("an open socket");
+            script += &format!("exec {}<&{}; ", SPARE_DESCRIPTOR + number, socket.as_raw_fd());
+        }
+        for number in 0..self.sockets.len() {
+            script +=
+                &format!("exec {}<&{spare} {spare}<&-; ", 3 + number, spare = SPARE_DESCRIPTOR + number);
+        }
+        let names: Vec<&str> = self.sockets.iter().map(|(name, _)| *name).collect();
+        let (count, names) = (self.sockets.len(), names.join(":"));
+        script + &format!("LISTEN_PID=$$ LISTEN_FDS={count} LISTEN_FDNAMES={names} exec \"$@\"")
+    }
 }
+
+/// Above what a test process has open.
+const SPARE_DESCRIPTOR: usize = 900;
 
 /// A hub that was started and need not have come up: it may be killed, or give up, before it listens.
 #[derive(Debug)]
@@ -161,7 +205,7 @@ impl Launch {
         let (hub, admin) = (address("hub"), address("admin"));
         self.process.expected_to_end = false;
         let Self { process, config, namespace, folder } = self;
-        Hub { process, hub, admin, config, namespace, folder }
+        Hub { process, hub, admin, config, namespace, folder, generations: Vec::new() }
     }
 
     /// Ends it without a chance to tidy up, wherever it is in its start.
@@ -189,6 +233,8 @@ pub struct Hub {
     admin: SocketAddr,
     config: PathBuf,
     namespace: Option<Namespace>,
+    /// The processes that took over, one after the other.
+    generations: Vec<Pid>,
     // Last: the files go when the process is gone.
     folder: tempfile::TempDir,
 }
@@ -197,7 +243,8 @@ impl Hub {
     /// A hub with the harness's usual configuration.
     #[must_use]
     pub fn builder() -> HubBuilder {
-        HubBuilder { settings: Vec::new(), nofile: None, namespace: None, faults: Vec::new() }
+        let (settings, environment, sockets) = (Vec::new(), Vec::new(), Vec::new());
+        HubBuilder { settings, nofile: None, namespace: None, faults: Vec::new(), environment, sockets }
             .set("hub.listen", "127.0.0.1:0")
             .set("hub.shards", 2)
             .set("admin.listen", "127.0.0.1:0")
@@ -302,8 +349,68 @@ impl Hub {
     /// If it is gone already.
     pub fn sigterm(&mut self) {
         self.process.expected_to_end = true;
-        let pid = Pid::from_child(&self.process.child);
-        kill_process(pid, Signal::TERM).expect("the hub runs");
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends the process that serves at present a signal.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the hub runs");
+    }
+
+    /// The process that serves at present.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.generations.last().copied().unwrap_or_else(|| Pid::from_child(&self.process.child))
+    }
+
+    /// Lets a new process of it take over, and waits until that serves.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn take_over(&mut self) {
+        self.signal(Signal::USR2);
+        self.expect_takeover();
+    }
+
+    /// Waits until a new process serves that was told to take over.
+    ///
+    /// # Panics
+    /// If none does.
+    pub fn expect_takeover(&mut self) {
+        self.process.expected_to_end = true;
+        self.process.kills_group = true;
+        let known = self.generations.len() + 1;
+        let listening = eventually(PATIENCE, "a new process listens", || {
+            self.process.log.listening().into_iter().nth(known)
+        });
+        let pid = listening["pid"].as_i64().and_then(|pid| Pid::from_raw(pid as i32));
+        self.generations.push(pid.unwrap_or_else(|| panic!("pid: {listening}")));
+    }
+
+    /// Waits for the end of the process that serves at present, which need not be the one that was started.
+    ///
+    /// # Panics
+    /// If it goes on.
+    pub fn wait_until_gone(&mut self, within: Duration) {
+        let Some(pid) = self.generations.last() else {
+            self.wait_for_exit(within);
+            return;
+        };
+        let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+        // A process of somebody else's child is a zombie for as long as that does not wait for it.
+        let is_gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+        eventually(within, "the end of a process that took over", || is_gone().then_some(()));
+    }
+
+    /// Asks it to read its configuration again.
+    ///
+    /// # Panics
+    /// If it is gone already.
+    pub fn sighup(&self) {
+        kill_process(Pid::from_child(&self.process.child), Signal::HUP).expect("the hub runs");
     }
 
     /// Ends it without a chance to tidy up.
@@ -326,6 +433,12 @@ impl Hub {
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log.text()
+    }
+
+    /// How many lines of its log contain all these words.
+    #[must_use]
+    pub fn count_in_log(&self, words: &[&str]) -> usize {
+        self.process.log.count(|line| words.iter().all(|word| line.contains(word)))
     }
 
     /// Waits until one line of its log contains all these words, and gives that line.

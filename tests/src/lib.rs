@@ -13,6 +13,7 @@ mod mount;
 pub mod tmpfs;
 pub mod crash_disk;
 pub mod netns;
+pub mod prometheus;
 pub mod proxy;
 pub mod token;
 pub mod wait;

@@ -262,9 +262,9 @@ impl Drop for Proxy {
     }
 }
 
-/// Addresses that nobody listens on, and that no other proxy of this process is given: between the look and its own
+/// Addresses that nobody listens on, and that nobody else in this process is given: between the look and its own
 /// `bind` another could take them.
-fn free_addrs<const N: usize>(host: Ipv4Addr) -> [SocketAddr; N] {
+pub(crate) fn free_addrs<const N: usize>(host: Ipv4Addr) -> [SocketAddr; N] {
     static GIVEN: OnceLock<AtomicU16> = OnceLock::new();
     let given = GIVEN.get_or_init(|| AtomicU16::new(fastrand::u16(..)));
     std::array::from_fn(|_| {

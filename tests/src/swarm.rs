@@ -93,6 +93,7 @@ pub struct Swarm {
     opened: usize,
     open: usize,
     events: usize,
+    bytes: u64,
 }
 
 impl Swarm {
@@ -105,7 +106,18 @@ impl Swarm {
         raise_nofile();
         let poll = Poll::new().expect("an epoll descriptor");
         let (members, waiting) = (Vec::new(), Vec::new());
-        Self { addr, first_source, poll, members, waiting, connecting: 0, opened: 0, open: 0, events: 0 }
+        Self {
+            addr,
+            first_source,
+            poll,
+            members,
+            waiting,
+            connecting: 0,
+            opened: 0,
+            open: 0,
+            events: 0,
+            bytes: 0,
+        }
     }
 
     /// Adds a member. It connects when the swarm is driven.
@@ -177,6 +189,12 @@ impl Swarm {
     #[must_use]
     pub fn events(&self) -> usize {
         self.events
+    }
+
+    /// Bytes that have come, to all members together, heads included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Serves all connections until `done`.
@@ -281,6 +299,7 @@ impl Swarm {
         });
         assert_eq!(outcome, Ok(bytes.len()), "member {}: {}", id.0, printable(bytes));
         self.events += events;
+        self.bytes += bytes.len() as u64;
         if reader.is_open_stream() && !*is_open {
             *is_open = true;
             self.open += 1;

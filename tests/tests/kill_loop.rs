@@ -2,11 +2,11 @@
 //!
 //! Not here: hundreds of kills (`scripts/kill-loop`).
 
-use corecast_tests::kill_loop::{LogKind, Plan};
+use corecast_tests::kill_loop::{Ends, LogKind, Plan};
 
 #[test]
 fn nothing_acknowledged_is_lost_reordered_or_doubled_over_twenty_kills() {
-    let report = Plan { kills: 20, seed: fastrand::u64(..), log: LogKind::File }.run();
+    let report = Plan { ends: Ends::Killed, kills: 20, seed: fastrand::u64(..), log: LogKind::File }.run();
     println!("{report}");
     assert!(report.verdict.is_clean(), "{report}");
     assert!(report.verdict.acknowledged > 1000 && report.verdict.retried > 0, "{report}: no load");
@@ -14,7 +14,8 @@ fn nothing_acknowledged_is_lost_reordered_or_doubled_over_twenty_kills() {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_goes_with_the_hub() {
-    let report = Plan { kills: 10, seed: fastrand::u64(..), log: LogKind::FileLosingPower }.run();
+    let report =
+        Plan { ends: Ends::Killed, kills: 10, seed: fastrand::u64(..), log: LogKind::FileLosingPower }.run();
     println!("{report}");
     assert!(report.verdict.is_clean(), "{report}");
     assert!(report.verdict.acknowledged > 500, "{report}: no load");
@@ -23,7 +24,7 @@ fn nothing_acknowledged_is_lost_when_the_power_goes_with_the_hub() {
 /// The loop is only worth as much as what it would notice.
 #[test]
 fn a_hub_whose_log_dies_with_it_is_found_out() {
-    let report = Plan { kills: 3, seed: 1, log: LogKind::Memory }.run();
+    let report = Plan { ends: Ends::Killed, kills: 3, seed: 1, log: LogKind::Memory }.run();
     let verdict = &report.verdict;
     assert!(!verdict.is_clean() && verdict.lost > 0 && !verdict.findings().is_empty(), "{report}");
     let folder = report.lives.kept_folder().expect("the folder of a failed run is kept");

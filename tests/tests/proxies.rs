@@ -414,6 +414,32 @@ fn the_limit_per_address_counts_the_proxy() {
 }
 
 #[test]
+fn the_limit_per_address_counts_clients_of_a_trusted_proxy_by_their_own() {
+    let hub = Hub::builder().set("limits.per_ip", 2).set("hub.trusted_proxies", vec!["127.0.0.1"]).start();
+    for kind in Kind::ALL {
+        let proxy = Proxy::start(kind, hub.addr());
+        let open = |host: u8| {
+            let mut socket = connect_from(IpAddr::from(Ipv4Addr::new(127, 0, 0, host)), proxy.addr());
+            // What a client writes itself is not believed.
+            let request =
+                Subscribe::to("t").field("X-Forwarded-For", "192.0.2.1").field("Forwarded", "for=192.0.2.2");
+            socket.write_all(&request.encode()).unwrap();
+            EventStream::answer_to(socket, &Subscribe::to("t"))
+        };
+        let streams = [open(81), open(82), open(83), open(81)];
+        hub.wait_for_connections(streams.len());
+        let told = open(81).next_event();
+        assert_eq!(
+            (told.kind.as_str(), &told.json()["reason"]),
+            ("corecast.limit", &json!("per_ip")),
+            "{kind:?}"
+        );
+        drop(streams);
+        hub.wait_for_connections(0);
+    }
+}
+
+#[test]
 fn a_browsers_tabs_share_one_connection_of_http_2() {
     const TABS: usize = 20;
     let hub = Hub::start();

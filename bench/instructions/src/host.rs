@@ -59,6 +59,10 @@ impl Census for Roomy {
         Ok(())
     }
 
+    fn enter(&self, _: PeerHash) -> Option<Full> {
+        None
+    }
+
     fn leave(&self, _: PeerHash) {}
 }
 
@@ -158,6 +162,7 @@ impl Host {
         for (_, buffer) in self.sends.drain(..) {
             self.bytes += self.engine.buffer(buffer).len() as u64;
         }
+        self.engine.handle_sent(self.now.instant);
         for id in self.closing.drain(..) {
             self.engine.handle_closed(id);
             self.vacant.push(id.index);
@@ -229,6 +234,7 @@ impl Host {
             expires: None,
             ephemeral: false,
             sequenced: self.now.unix,
+            published: self.now.instant,
             frame,
         })
     }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::launch;
 use super::request;
+use super::scraper::Scraper;
 use super::token::{HMAC_KEY, subscriber_token, token, user};
 use super::{Audience, Need, Options, Plan, ProcessTree, Running, Subscriber, Target};
 
@@ -38,11 +39,17 @@ pub(super) struct Corecast {
     binary: Option<PathBuf>,
     data: Option<PathBuf>,
     log: LogKind,
+    is_scraped: bool,
 }
 
 impl Corecast {
     pub(super) fn new(options: &Options, log: LogKind) -> Self {
-        Self { binary: options.corecast.clone(), data: options.data.clone(), log }
+        Self { binary: options.corecast.clone(), data: options.data.clone(), log, is_scraped: false }
+    }
+
+    /// The same, with its metrics read each second.
+    pub(super) fn scraped(self) -> Self {
+        Self { is_scraped: true, ..self }
     }
 
     fn binary(&self) -> anyhow::Result<PathBuf> {
@@ -54,6 +61,7 @@ impl Corecast {
 impl Target for Corecast {
     fn name(&self) -> &'static str {
         match self.log {
+            LogKind::Memory if self.is_scraped => "corecast-scraped",
             LogKind::Memory => "corecast",
             LogKind::File => "corecast-file",
         }
@@ -93,19 +101,30 @@ impl Target for Corecast {
             }
         }
         let tree = launch::start(&mut command, plan.core)?;
-        let address = launch::wait_for(&tree, "line that tells its address", || tree.find_said(listening))
-            .context("corecast does not start")?;
+        let Listening { hub: address, admin } =
+            launch::wait_for(&tree, "line that tells its addresses", || tree.find_said(listening))
+                .context("corecast does not start")?;
         let ready = request::get("/readyz", "");
         launch::wait_for(&tree, "readiness", || {
             launch::status_of(address, &ready).is_ok_and(|status| status == 200).then_some(())
         })
         .context("corecast does not start")?;
         let publisher = token("publisher", &[Selector::parse("*").context("a grant of everything")?])?;
-        Ok(Box::new(Hub { tree, address, publisher, authorized: plan.authorized, log, _folder: folder }))
+        let scraper = self.is_scraped.then(|| Scraper::of(admin));
+        Ok(Box::new(Hub {
+            _scraper: scraper,
+            tree,
+            address,
+            publisher,
+            authorized: plan.authorized,
+            log,
+            _folder: folder,
+        }))
     }
 }
 
-/// What differs from the defaults, and what the plan asks for. A folder for the log makes it one of files.
+/// What differs from the defaults, and what the plan asks for. Accepting is not paced, as it is not with others: what is
+/// measured is how fast it can be. A folder for the log makes it one of files.
 fn configuration(plan: &Plan, log: Option<&Path>) -> String {
     let Plan { workers, event_bytes, authorized, heartbeat_seconds, .. } = plan;
     // Whoever comes back at once may be there before the hub knows that it was gone.
@@ -134,6 +153,7 @@ fn configuration(plan: &Plan, log: Option<&Path>) -> String {
          auth.anonymous = {anonymous}\n\
          limits.connections = {connections}\n\
          limits.per_user = 1\n\
+         limits.accept_rate = 0\n\
          limits.event_bytes = {event_bytes_max}\n\
          stream.heartbeat = \"{heartbeat}\"\n\
          stream.dead_peer = \"{dead_peer_seconds}s\"\n\
@@ -149,14 +169,25 @@ fn configuration(plan: &Plan, log: Option<&Path>) -> String {
     toml
 }
 
-/// The address in the line `{"message":"listening","hub":"0.0.0.0:7", …}`.
-fn listening(line: &str) -> Option<SocketAddr> {
+/// Where a hub listens.
+#[derive(Debug, PartialEq, Eq)]
+struct Listening {
+    hub: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// The addresses in the line `{"message":"listening","hub":"0.0.0.0:7","admin":"127.0.0.1:9"}`.
+fn listening(line: &str) -> Option<Listening> {
     let record: serde_json::Value = serde_json::from_str(line).ok()?;
     let fields = record.get("fields").unwrap_or(&record);
-    (fields["message"] == "listening").then(|| fields["hub"].as_str()?.parse().ok())?
+    let address = |field: &str| fields[field].as_str()?.parse().ok();
+    (fields["message"] == "listening")
+        .then(|| Some(Listening { hub: address("hub")?, admin: address("admin")? }))?
 }
 
 struct Hub {
+    // First: nobody asks a process that is gone.
+    _scraper: Option<Scraper>,
     tree: ProcessTree,
     address: SocketAddr,
     publisher: String,
@@ -229,10 +260,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_read_from_the_log() {
+    fn the_addresses_are_read_from_the_log() {
         let line =
             r#"{"level":"INFO","fields":{"message":"listening","hub":"0.0.0.0:81","admin":"127.0.0.1:2"}}"#;
-        assert_eq!(listening(line), Some(SocketAddr::from(([0, 0, 0, 0], 81))));
+        let [hub, admin] = [([0, 0, 0, 0], 81), ([127, 0, 0, 1], 2)].map(SocketAddr::from);
+        assert_eq!(listening(line), Some(Listening { hub, admin }));
         for other in ["no JSON", r#"{"message":"stopping"}"#, r#"{"message":"listening","hub":"?"}"#] {
             assert_eq!(listening(other), None, "{other}");
         }

@@ -24,6 +24,7 @@ mod pushpin;
 mod redis;
 mod request;
 mod responder;
+mod scraper;
 mod token;
 
 use durable_streams::Durability;
@@ -32,9 +33,10 @@ pub use kernel_memory::KernelMemory;
 pub use process::ProcessTree;
 
 /// The servers that can be measured, in the order of tables.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "corecast",
     "corecast-file",
+    "corecast-scraped",
     "limit",
     "limit-joined",
     "limit-send",
@@ -103,6 +105,9 @@ pub fn by_name(name: &str, options: &Options) -> Option<Box<dyn Target>> {
     match name {
         "corecast" => Some(Box::new(corecast::Corecast::new(options, corecast::LogKind::Memory))),
         "corecast-file" => Some(Box::new(corecast::Corecast::new(options, corecast::LogKind::File))),
+        "corecast-scraped" => {
+            Some(Box::new(corecast::Corecast::new(options, corecast::LogKind::Memory).scraped()))
+        }
         "limit" => Some(Box::new(bare::Bare::ONE)),
         "limit-joined" => Some(Box::new(bare::Bare::JOINED)),
         "limit-send" => Some(Box::new(bare::Bare::SEND)),

@@ -96,6 +96,11 @@ impl TokenCache {
     pub(super) fn counters(&self) -> CacheCounters {
         self.counters
     }
+
+    /// Good tokens that it remembers.
+    pub(super) fn len(&self) -> usize {
+        self.good.len
+    }
 }
 
 /// A set-associative table of a fixed size: a digest belongs to one set, a set is a short list with what was used last in
@@ -106,6 +111,8 @@ struct Table<V> {
     /// How many places of each set are taken.
     lens: Box<[u8]>,
     set_len_max: usize,
+    /// Places taken, in all sets together.
+    len: usize,
 }
 
 /// Long enough that a table is nearly full before a set is, short enough to be searched in a few cache lines.
@@ -117,7 +124,7 @@ impl<V: Copy> Table<V> {
         let set_len_max = SET_LEN_MAX.min(capacity);
         let set_count = capacity.checked_div(set_len_max).unwrap_or(0);
         let places = vec![(Digest([0; 16]), vacant); set_count * set_len_max].into_boxed_slice();
-        Self { places, lens: vec![0; set_count].into_boxed_slice(), set_len_max }
+        Self { places, lens: vec![0; set_count].into_boxed_slice(), set_len_max, len: 0 }
     }
 
     fn find(&mut self, digest: &Digest) -> Option<&V> {
@@ -143,10 +150,12 @@ impl<V: Copy> Table<V> {
         };
         set[place] = (digest, value);
         set[..=place].rotate_right(1);
+        self.len += usize::from(place == taken);
     }
 
     fn clear(&mut self) {
         self.lens.fill(0);
+        self.len = 0;
     }
 
     /// The places of a digest's set, and how many are taken. `None` only if the table has no capacity. Nobody can choose

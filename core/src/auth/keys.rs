@@ -131,6 +131,11 @@ impl Keys {
         self.add(jwk::parse_set(json)?)
     }
 
+    /// Adds all keys of another set, behind those that are here.
+    pub fn add_all(&mut self, other: &Self) -> Result<(), KeyError> {
+        self.add(other.keys.clone())
+    }
+
     fn add(&mut self, keys: Vec<Key>) -> Result<(), KeyError> {
         if self.keys.len() + keys.len() > KEYS_MAX {
             return Err(KeyError::TooManyKeys);

@@ -101,6 +101,12 @@ impl Verifier {
     pub fn cache_counters(&self) -> CacheCounters {
         self.cache.counters()
     }
+
+    /// Good tokens that it remembers.
+    #[must_use]
+    pub fn cached_tokens(&self) -> usize {
+        self.cache.len()
+    }
 }
 
 /// What there is to say about a token whatever the time, so that it can be remembered.

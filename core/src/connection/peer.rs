@@ -51,6 +51,13 @@ impl PeerHash {
     pub fn of(seed: HashSeed, peer: IpAddr) -> Self {
         Self(seed.hash_of(peer))
     }
+
+    /// Which of `parts` of a table it belongs into.
+    #[must_use]
+    pub const fn part(self, parts: usize) -> usize {
+        // The high bits: a table that is itself keyed by the hash may go by the low ones.
+        (self.0 >> 32) as usize % parts
+    }
 }
 
 #[cfg(test)]

@@ -126,6 +126,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// How many phases there are: tables are indexed by `index`.
+    pub const COUNT: usize = Self::ALL.len();
+
     /// Every phase, in order.
     pub const ALL: [Self; 7] = [
         Self::Head,
@@ -136,6 +139,12 @@ impl Phase {
         Self::Draining,
         Self::Closing,
     ];
+
+    /// Its place in `ALL`.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
 
     /// Its name in metrics and on the admin API.
     #[must_use]
@@ -234,6 +243,13 @@ mod tests {
         let pairs = Phase::ALL.into_iter().flat_map(|from| Phase::ALL.map(|to| (from, to)));
         let allowed: BTreeSet<_> = pairs.filter(|(from, to)| from.may_become(*to)).collect();
         assert_eq!(arrows_of_the_picture(), allowed);
+    }
+
+    #[test]
+    fn every_phase_stands_at_its_own_index() {
+        for (index, phase) in Phase::ALL.into_iter().enumerate() {
+            assert_eq!(phase.index(), index, "{}", phase.label());
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use smallvec::SmallVec;
 
 use crate::close_reason::CloseReason;
 use crate::connection::{Peer, PeerHash};
@@ -19,7 +20,6 @@ use crate::users::UserKey;
 use super::Engine;
 use super::census::Full;
 use super::parcel::Parcel;
-use super::stream::clamp_ms;
 
 /// How long the `client_id` of an evicted stream is answered 204: longer than a page that ignores `retry` and
 /// comes back at once needs to learn it, shorter than a person takes to come back to that tab.
@@ -28,6 +28,10 @@ pub(super) const EVICTED_MEMORY: Duration = Duration::from_secs(30);
 /// When a refused stream may come back: limits seldom clear in a moment, and a herd must not come back as one.
 const REFUSED_RETRY: Duration = Duration::from_secs(30);
 const REFUSED_RETRY_SPREAD: Duration = Duration::from_secs(90);
+
+/// Streams beyond a lowered limit that go when their user opens another: enough that the limit is soon kept, and no
+/// more than a turn is long.
+const SURPLUS_EVICTED_MAX: usize = 64;
 
 /// A stream that goes for a newer one.
 struct Older {
@@ -47,6 +51,9 @@ impl From<Full> for CloseReason {
 impl Engine {
     /// Admits a stream on its home shard, or tells it why not.
     pub(super) fn admit(&mut self, index: u32, parcel: &Parcel) {
+        self.arrivals.count(self.now.instant);
+        // From here on it is the client's connection, whichever proxy it came through.
+        self.peers[index as usize] = parcel.peer;
         if self.drain.is_some() {
             return self.refuse(index, parcel, CloseReason::Drain);
         }
@@ -58,7 +65,7 @@ impl Engine {
             self.counters.evicted_returns += 1;
             return self.answer_evicted(index, parcel);
         }
-        let admitted = self.choose_older(key, client_id).and_then(|older| self.enter(parcel.peer, older));
+        let admitted = self.make_room(key, client_id).and_then(|older| self.enter(parcel.peer, older));
         if let Err(reason) = admitted {
             return self.refuse(index, parcel, reason);
         }
@@ -70,9 +77,10 @@ impl Engine {
         self.open_stream(index, parcel);
     }
 
-    /// Which stream has to go for one more of this user, if any; or that there may be no more.
-    fn choose_older(
-        &self,
+    /// Which stream has to go for one more of this user, if any; or that there may be no more. A tab that comes back
+    /// under its `client_id` has its own old stream's place, whether limits are enforced or not.
+    fn make_room(
+        &mut self,
         key: Option<UserKey<'_>>,
         client_id: Option<&str>,
     ) -> Result<Option<Older>, CloseReason> {
@@ -80,43 +88,75 @@ impl Engine {
         if let Some(index) = client_id.and_then(|client_id| self.users.find_client(key, client_id)) {
             return Ok(Some(Older { index, reason: CloseReason::Replaced }));
         }
-        let limit = self.settings.limits.per_user as usize;
-        if limit == 0 || self.users.len(key) < limit {
+        let (limits, streams) = (&self.settings.limits, self.users.len(key));
+        let limit = limits.per_user as usize;
+        if limit == 0 || streams < limit {
             return Ok(None);
         }
-        match self.settings.limits.per_user_policy {
-            PerUserPolicy::RejectNewest => Err(CloseReason::UserLimit),
+        match limits.per_user_policy {
+            PerUserPolicy::RejectNewest if limits.dry_run => self.count_refusal(CloseReason::UserLimit),
+            PerUserPolicy::RejectNewest => return Err(CloseReason::UserLimit),
             PerUserPolicy::EvictOldest => {
-                let oldest = self.users.connections(key).next();
-                Ok(oldest.map(|index| Older { index, reason: CloseReason::Evicted }))
+                // More than one only after the limit was lowered.
+                let surplus = (streams - limit).min(SURPLUS_EVICTED_MAX);
+                let mut oldest: SmallVec<[u32; 1]> = self.users.connections(key).take(surplus + 1).collect();
+                let last = oldest.pop().map(|index| Older { index, reason: CloseReason::Evicted });
+                if !limits.dry_run {
+                    for index in oldest {
+                        self.evict(Older { index, reason: CloseReason::Evicted });
+                    }
+                }
+                return Ok(last);
             }
         }
+        Ok(None)
     }
 
     /// Takes a place among all streams. The older one goes only if the newer one comes in.
     fn enter(&mut self, peer: Peer, older: Option<Older>) -> Result<(), CloseReason> {
         let hash = PeerHash::of(self.seed, peer.ip());
+        if self.settings.limits.dry_run {
+            self.enter_unlimited(peer, hash, older);
+            return Ok(());
+        }
         let Some(older) = older else { return self.census.try_enter(hash).map_err(CloseReason::from) };
-        if self.peers[older.index as usize].ip() == peer.ip() {
-            // The older one's place is free for the newer one, whatever the limits say.
-            self.evict(older);
-            return self.census.try_enter(hash).map_err(CloseReason::from);
+        // The older one's place is the newer one's, whatever the limits say; they may have been lowered meanwhile. It is
+        // given up only once the newer one is in, so that nobody else takes it.
+        let has_its_address = self.peers[older.index as usize].ip() == peer.ip();
+        match if has_its_address { Err(Full::Process) } else { self.census.try_enter(hash) } {
+            Ok(()) => {}
+            Err(Full::Process) => drop(self.census.enter(hash)),
+            Err(Full::Address) => return Err(CloseReason::AddressLimit),
         }
-        match self.census.try_enter(hash) {
-            Ok(()) => {
-                self.evict(older);
-                Ok(())
-            }
-            Err(Full::Process) => {
-                self.evict(older);
-                self.census.try_enter(hash).map_err(CloseReason::from)
-            }
-            Err(Full::Address) => Err(CloseReason::AddressLimit),
+        self.evict(older);
+        Ok(())
+    }
+
+    /// Takes a place whatever the limits say, and counts what they would have done.
+    fn enter_unlimited(&mut self, peer: Peer, hash: PeerHash, older: Option<Older>) {
+        let mut would_go = None;
+        match older {
+            Some(older) if older.reason == CloseReason::Replaced => self.evict(older),
+            older => would_go = older,
         }
+        let met = self.census.enter(hash);
+        // The place of the one that would have gone would have been free.
+        let is_free = would_go.as_ref().is_some_and(|older| {
+            met == Some(Full::Process) || self.peers[older.index as usize].ip() == peer.ip()
+        });
+        match met.filter(|_| !is_free) {
+            Some(full) => self.count_refusal(full.into()),
+            None => self.counters.would_evict += u64::from(would_go.is_some()),
+        }
+    }
+
+    fn count_refusal(&mut self, reason: CloseReason) {
+        self.counters.would_refuse[reason.index()] += 1;
     }
 
     /// Tells a stream that a newer one has its place, in the form that makes it stay away, and ends it.
     fn evict(&mut self, Older { index, reason }: Older) {
+        self.counters.evictions[reason.index()] += 1;
         if reason == CloseReason::Evicted {
             self.users.note_evicted(index, self.now.instant + EVICTED_MEMORY);
         }
@@ -128,7 +168,8 @@ impl Engine {
 
     /// No room. A stream is told when to come back; who asked for no stream is told by a status.
     pub(super) fn refuse(&mut self, index: u32, parcel: &Parcel, reason: CloseReason) {
-        let retry_ms = clamp_ms(self.jittered(REFUSED_RETRY, REFUSED_RETRY_SPREAD));
+        self.counters.refusals[reason.index()] += 1;
+        let retry_ms = self.retry_within(REFUSED_RETRY, REFUSED_RETRY_SPREAD);
         let bytes = if parcel.wants_event_stream {
             let mut bytes = BytesMut::from(&self.stream_head(parcel, retry_ms, None)[..]);
             bytes.extend_from_slice(&match limit_reason(reason) {

@@ -19,6 +19,10 @@ pub trait Census {
     /// The limit that is reached.
     fn try_enter(&self, peer: PeerHash) -> Result<(), Full>;
 
+    /// Counts one stream more whatever the limits say, and says which one would have been in the way. Followed by one
+    /// `leave` either way.
+    fn enter(&self, peer: PeerHash) -> Option<Full>;
+
     /// Counts one stream less.
     fn leave(&self, peer: PeerHash);
 }

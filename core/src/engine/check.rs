@@ -1,6 +1,6 @@
 //! The engine's invariants as a check that costs O(connections): for tests and the simulator.
 
-use crate::connection::state::State;
+use crate::connection::state::{Phase, State};
 
 use super::Engine;
 
@@ -18,8 +18,10 @@ impl Engine {
         let mut streams = 0;
         let mut behind = 0;
         let mut intake_bytes = 0;
+        let mut phases = [0; Phase::COUNT];
         for (id, connection) in self.arena.iter() {
             let row = &self.hot[id.index as usize];
+            phases[connection.state.phase().index()] += 1;
             assert_eq!(row.generation, id.generation, "the hot row is of the same owner");
             let stream = connection.state.stream();
             assert!(row.live || row.pending == 0, "only live streams wait for events");
@@ -39,8 +41,11 @@ impl Engine {
                 }
                 assert!(!row.live || !self.outgoing.contains_key(&id.index), "what is cut is finished first");
                 let is_fed = !row.live && !self.ahead.iter().any(|&(_, index)| index == id.index);
+                let is_to_be_armed = is_fed || self.to_rearm.contains(&id.index);
                 assert!(
-                    self.wheel.is_armed(id.index) || self.settings.stream.heartbeat.is_none() || is_fed,
+                    self.wheel.is_armed(id.index)
+                        || self.settings.stream.heartbeat.is_none()
+                        || is_to_be_armed,
                     "a stream that waits has a timer"
                 );
             }
@@ -53,6 +58,7 @@ impl Engine {
         assert!(self.ahead.is_subset(&self.behind), "who is ahead waits with a cursor");
         self.assert_replay_invariants();
         assert_eq!(streams, self.streams, "streams");
+        assert_eq!(phases, self.phases, "connections in each phase");
         assert_eq!(behind, self.behind.len(), "streams that are fed");
         assert_eq!(intake_bytes, self.intake_bytes, "bytes of incomplete requests");
         for (slot, waiting) in self.window.waiting() {

@@ -75,14 +75,17 @@ impl Engine {
         if ends.is_some_and(|ends| ends <= now) {
             return self.end(index, CloseReason::MaxAge);
         }
-        if self.idle_deadline(index).is_some_and(|deadline| deadline <= now) {
+        let heartbeat = self.heartbeat_deadline(index);
+        // A heartbeat that is due first breaks the silence: both can be due at once if settings have changed in it.
+        let is_idle = |idle: Instant| idle <= now && heartbeat.is_none_or(|heartbeat| idle < heartbeat);
+        if self.idle_deadline(index).is_some_and(is_idle) {
             return self.end(index, CloseReason::IdleTimeout);
         }
         if !warned
             && expires.is_some_and(|expires| expires <= self.now.unix.0 + EXPIRY_WARNING.as_millis() as u64)
         {
             self.warn_of_expiry(index);
-        } else if self.heartbeat_deadline(index).is_some_and(|deadline| deadline <= now) {
+        } else if heartbeat.is_some_and(|deadline| deadline <= now) {
             self.queue(Source::Heartbeat, index);
             // The heartbeat goes out within this turn or the next; the timer is for the one after it.
             let interval = self.heartbeat_interval(index).unwrap_or(WALL_CLOCK_TRUST);

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::event::{Audience, SharedEvent};
 use crate::frame::Framing;
+use crate::time::Instant;
 use crate::topics::TopicId;
 use crate::users::UserKey;
 
@@ -143,6 +144,13 @@ impl Engine {
         self.window.release(carried, uses);
         self.counters.deliveries += u64::from(carried.count_ones()) * u64::from(uses);
         self.counters.bytes += u64::from(len) * u64::from(uses);
+    }
+
+    /// Counts how long the events took that nobody waits for any more.
+    pub(super) fn measure_fanout(&mut self, now: Instant) {
+        for event in self.window.take_served() {
+            self.counters.fanout.add(now.since(event.published));
+        }
     }
 
     /// A live connection's socket was full in the middle of `mask`: from here on it is fed from history.

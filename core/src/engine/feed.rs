@@ -56,7 +56,7 @@ impl Engine {
         }
         let framing = self.hot[index as usize].framing;
         let (mut events, mut sole, mut joined) = (0, None, BytesMut::new());
-        let cursor = self.for_each_missed(index, from, |event| {
+        let (cursor, expired) = self.for_each_missed(index, from, |event| {
             if let Some(first) = sole.replace(event) {
                 // Only now is there something to join: one event alone is lent.
                 if joined.is_empty() {
@@ -72,6 +72,7 @@ impl Engine {
             sole => sole.map(|_| joined.freeze()),
         };
         self.move_cursor(index, cursor);
+        self.counters.expired += expired;
         let Some(bytes) = bytes else {
             self.turn.vain_looks += 1;
             self.on_fed(index);
@@ -90,7 +91,7 @@ impl Engine {
         let mut undelivered = 0;
         let mut stopped = None;
         let mut rest = Bytes::new();
-        let end = self.for_each_missed(index, from, |event| {
+        let (end, _) = self.for_each_missed(index, from, |event| {
             let len = event.frame.bytes(framing).len();
             if undelivered == 0 && left >= len {
                 left -= len;
@@ -111,36 +112,42 @@ impl Engine {
         self.block(index, rest, Then::Feed);
     }
 
-    /// Visits the next events for one connection from `from` on, as many as one send takes. Where to go on.
+    /// Visits the next events for one connection from `from` on, as many as one send takes. Where to go on, and how many were
+    /// passed over since their time was over.
     fn for_each_missed<'a>(
         &'a self,
         index: u32,
         from: Position,
         mut visit: impl FnMut(&'a SharedEvent),
-    ) -> Position {
+    ) -> (Position, u64) {
         let framing = self.hot[index as usize].framing;
         let mut cursor = from;
-        let mut bytes = 0;
-        let Some(run) = self.run_with(from) else { return from };
+        let (mut bytes, mut expired) = (0, 0);
+        let Some(run) = self.run_with(from) else { return (from, 0) };
         let user = match self.users.key_of(index) {
             Some(key @ UserKey::Named(name)) => Some((UserHash::of(self.seed, key), name)),
             Some(UserKey::Anonymous(_)) | None => None,
         };
         for (scanned, entry) in run.after(Position(from.0.saturating_sub(1))).enumerate() {
             if scanned == FEED_SCAN_MAX {
-                return cursor;
+                return (cursor, expired);
             }
             if self.is_for(index, user, &entry) {
+                if entry.event.expires.is_some_and(|expires| expires <= self.now.unix) {
+                    expired += 1;
+                    cursor = entry.position.next();
+                    continue;
+                }
                 let len = entry.event.frame.bytes(framing).len();
                 if bytes != 0 && bytes + len > FEED_BYTES_MAX {
-                    return cursor;
+                    return (cursor, expired);
                 }
                 bytes += len;
                 visit(entry.event);
             }
             cursor = entry.position.next();
         }
-        cursor.max(run.newest().next())
+        (cursor.max(run.newest().next()), expired)
     }
 
     /// What a stream is fed from whose cursor is here: the history, or a page of the log.
@@ -149,15 +156,14 @@ impl Engine {
     }
 
     fn is_for(&self, index: u32, user: Option<(UserHash, &str)>, entry: &Entry<'_>) -> bool {
-        let reaches = match entry.audience {
+        match entry.audience {
             Resolved::Topics(topics) => {
                 self.topics.is_subscribed(index, topics)
                     && (!entry.private || self.topics.is_granted(index, topics))
             }
             Resolved::Users(_) => user.is_some_and(|(hash, name)| entry.is_for_user(hash, name)),
             Resolved::All => !entry.private || user.is_some(),
-        };
-        reaches && entry.event.expires.is_none_or(|expires| self.now.unix < expires)
+        }
     }
 
     pub(super) fn become_live(&mut self, index: u32) {
@@ -209,7 +215,7 @@ impl Engine {
     /// Lets go of what is too old or too much, and of those who had yet to read it.
     pub(super) fn trim_history(&mut self) {
         let topics = &mut self.topics;
-        self.history.trim(self.now.unix, |entry| {
+        self.is_trimmed = self.history.trim(self.now.unix, |entry| {
             if let Resolved::Topics(ids) = entry.audience {
                 ids.iter().for_each(|&id| topics.release(id));
             }

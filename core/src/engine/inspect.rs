@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::connection::ConnectionId;
 use crate::connection::state::{Phase, Stream};
 use crate::frame::Framing;
-use crate::time::UnixMillis;
+use crate::time::{Instant, UnixMillis};
 use crate::topics::SelectorKind;
 use crate::users::UserKey;
 
@@ -60,6 +60,8 @@ impl Owner {
 pub struct ConnectionRow {
     /// Which one.
     pub id: ConnectionId,
+    /// When this was seen. With `age` and `silence` it tells moments that do not change from look to look.
+    pub seen: Instant,
     /// Where in its life it is: `Phase::label`.
     pub phase: Phase,
     /// Where it comes from.
@@ -100,6 +102,8 @@ pub struct ConnectionDetails {
 pub struct ConnectionFilter {
     /// Of this owner.
     pub owner: Option<Owner>,
+    /// Streams without a token.
+    pub is_anonymous: bool,
     /// With this selector, as it was written.
     pub selector: Option<Box<str>>,
     /// From this address.
@@ -134,18 +138,31 @@ impl Engine {
     /// The connections from slot `first` on that `filter` lets through.
     #[must_use]
     pub fn inspect_connections(&self, first: u32, filter: &ConnectionFilter) -> Slice<ConnectionRow> {
-        if let Some(owner) = &filter.owner {
-            // All of an owner's streams hang together.
-            let seats = self.users.connections(owner.key()).skip(first as usize);
-            let indexes: Vec<_> = seats.take(SLICE_ROWS as usize).collect();
-            let next = (indexes.len() == SLICE_ROWS as usize).then(|| first.saturating_add(SLICE_ROWS));
-            let rows = indexes.into_iter().filter_map(|index| self.matching_row(index, filter));
-            return Slice { rows: rows.collect(), next };
+        let has_selector = match &filter.selector {
+            None => None,
+            Some(text) => match self.topics.has_selector(text) {
+                None => return Slice { rows: Vec::new(), next: None },
+                has_it => has_it,
+            },
+        };
+        let matching = |index| {
+            let has_it = has_selector.as_ref().is_none_or(|has_selector| has_selector(index));
+            if has_it { self.matching_row(index, filter) } else { None }
+        };
+        if first == 0
+            && let Some(owner) = &filter.owner
+            && self.users.len(owner.key()) <= SLICE_ROWS as usize
+        {
+            // All of an owner's streams hang together. More than a slice of them are looked for among all slots: the chain
+            // can only be walked from its beginning.
+            return Slice {
+                rows: self.users.connections(owner.key()).filter_map(matching).collect(),
+                next: None,
+            };
         }
         let slots = self.hot.len() as u32;
         let end = first.saturating_add(SLICE_ROWS).min(slots);
-        let rows = (first..end).filter_map(|index| self.matching_row(index, filter)).collect();
-        Slice { rows, next: (end < slots).then_some(end) }
+        Slice { rows: (first..end).filter_map(matching).collect(), next: (end < slots).then_some(end) }
     }
 
     /// One connection; `None` if it has ended.
@@ -183,14 +200,17 @@ impl Engine {
         Slice { rows: selectors.map(row).collect(), next }
     }
 
+    /// The row, if all of `filter` applies but its selector, which the caller has looked at.
     fn matching_row(&self, index: u32, filter: &ConnectionFilter) -> Option<ConnectionRow> {
         let connection = self.arena.by_index(index)?;
-        let ConnectionFilter { owner, selector, ip, phase, is_behind } = filter;
+        let ConnectionFilter { owner, is_anonymous, selector: _, ip, phase, is_behind } = filter;
+        let stream = connection.state.stream();
+        let user = self.users.key_of(index);
         let matches = phase.is_none_or(|phase| connection.state.phase() == phase)
             && ip.is_none_or(|ip| self.peers[index as usize].ip() == ip)
-            && (!is_behind || connection.state.stream().and_then(Stream::cursor).is_some())
-            && owner.as_ref().is_none_or(|owner| self.users.key_of(index) == Some(owner.key()))
-            && selector.as_ref().is_none_or(|text| self.topics.selectors(index).any(|it| *it == **text));
+            && (!is_behind || stream.and_then(Stream::cursor).is_some())
+            && (!is_anonymous || stream.is_some() && !matches!(user, Some(UserKey::Named(_))))
+            && owner.as_ref().is_none_or(|owner| user == Some(owner.key()));
         if matches { self.row(index) } else { None }
     }
 
@@ -201,6 +221,7 @@ impl Engine {
         let cursor = stream.and_then(Stream::cursor);
         Some(ConnectionRow {
             id: self.id_of(index),
+            seen: now,
             phase: connection.state.phase(),
             peer: self.peers[index as usize].address(),
             owner: self.users.key_of(index).map(Owner::of),

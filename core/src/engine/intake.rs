@@ -100,6 +100,7 @@ impl Engine {
     }
 
     pub(super) fn occupy(&mut self, index: ConnectionIndex, peer: Peer, state: State) -> ConnectionId {
+        self.phases[state.phase().index()] += 1;
         let id = self.arena.occupy(index, Connection { state });
         let rows = self.hot.len().max(index as usize + 1);
         self.hot.resize(rows, Hot::IDLE);
@@ -378,7 +379,9 @@ impl Engine {
 
     pub(super) fn keeps_alive(&self, index: u32) -> bool {
         match &self.connection(index).state {
-            State::Head(intake) | State::Publishing(intake) => intake.keep_alive && self.drain.is_none(),
+            State::Head(intake) | State::Publishing(intake) => {
+                intake.keep_alive && !self.last_requests && self.drain.is_none()
+            }
             State::Answering(_)
             | State::Moving
             | State::Streaming(_)
@@ -398,7 +401,7 @@ impl Engine {
             State::Moving | State::Streaming(_) | State::Draining { .. } | State::Closing { .. } => {}
         }
         let after = connection.state.phase();
-        assert!(before.may_become(after), "{before:?} does not become {after:?}");
+        self.count_phase(before, after);
     }
 
     /// Answers a request behind which nothing can be understood, and closes.

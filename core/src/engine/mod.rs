@@ -7,8 +7,8 @@
 //! 2. Say what happened: `handle_*`, in any order and number; [`Engine::handle_event`] only while
 //!    [`Engine::wants_event`].
 //! 3. [`Engine::poll_output`] until it gives `None`, and do what it says. Never go back to 2 in between.
-//! 4. Submit the sends, and report those that fell short. Then wait: not at all while [`Engine::has_work`], else
-//!    until something happens or [`Engine::poll_timeout`] is reached.
+//! 4. Submit the sends, report those that fell short, and say with [`Engine::handle_sent`] when that was. Then wait: not
+//!    at all while [`Engine::has_work`], else until something happens or [`Engine::poll_timeout`] is reached.
 //!
 //! Invariants: a connection is sent at most one piece a turn, so an unreported shortfall cannot corrupt a stream. A
 //! cut frame is finished before anything else. Events reach a stream in the log's order. A connection is in the
@@ -40,12 +40,16 @@ mod window;
 
 mod check;
 mod deadlines;
+mod last_requests;
 mod drain;
+mod reload;
+mod retry;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +79,7 @@ use outgoing::Outgoing;
 use output::{BufferId, Output, ShardId};
 use queues::{Queues, Source};
 use replay::Replay;
+use retry::Arrivals;
 use turn::{Carried, SendRecord, Turn};
 use window::Window;
 
@@ -148,7 +153,16 @@ pub struct Engine {
     intake_bytes: usize,
     /// Streams here.
     streams: u32,
+    /// Connections here, by `Phase::index`.
+    phases: [u32; Phase::COUNT],
+    /// Whether no connection is kept for another request.
+    last_requests: bool,
     drain: Option<Drain>,
+    arrivals: Arrivals,
+    /// Slots whose timers were set under other settings.
+    to_rearm: Range<u32>,
+    /// Whether the history is within its limits.
+    is_trimmed: bool,
     counters: Counters,
 }
 
@@ -188,7 +202,12 @@ impl Engine {
             replay: Replay::new(seed),
             intake_bytes: 0,
             streams: 0,
+            phases: [0; Phase::COUNT],
+            last_requests: false,
             drain: None,
+            arrivals: Arrivals::default(),
+            to_rearm: 0..0,
+            is_trimmed: true,
             counters: Counters::default(),
         }
     }
@@ -198,9 +217,11 @@ impl Engine {
         self.now = now;
         self.book_shared();
         self.settle_sends();
+        self.measure_fanout(now.instant);
         self.window.reclaim();
         self.queues.begin_turn();
         self.trim_history();
+        self.rearm_some();
         self.fire_timers();
         self.step_drain();
     }
@@ -212,7 +233,9 @@ impl Engine {
             return;
         };
         let carried = std::mem::replace(&mut record.carried, Carried::Settled);
-        self.hot[id.index as usize].bytes -= u64::from(record.len.saturating_sub(taken));
+        let untaken = u64::from(record.len.saturating_sub(taken));
+        self.hot[id.index as usize].bytes -= untaken;
+        self.counters.bytes -= untaken;
         let taken = taken as usize;
         match carried {
             Carried::Fanout(mask) => self.on_fanout_short(id.index, mask, taken),
@@ -228,8 +251,15 @@ impl Engine {
         if let Some(record) = self.turn.sends.iter_mut().find(|record| record.index == id.index) {
             record.carried = Carried::Settled;
             self.hot[id.index as usize].bytes -= u64::from(record.len);
+            self.counters.bytes -= u64::from(record.len);
         }
         self.handle_hangup(id);
+    }
+
+    /// What the present turn sends is with the kernel by now, and what fell short has been reported. Only latencies are
+    /// measured by it: without it they would end with the wait before the next turn.
+    pub fn handle_sent(&mut self, now: Instant) {
+        self.measure_fanout(now);
     }
 
     /// Tokens are verified with other keys from now on.
@@ -254,6 +284,7 @@ impl Engine {
     /// The host has closed the socket: its slot may be given to another.
     pub fn handle_closed(&mut self, id: ConnectionId) {
         let released = self.arena.release(id).expect("the host closes each connection once");
+        self.phases[released.state.phase().index()] -= 1;
         if matches!(released.state, State::Moving) {
             self.counters.closes[CloseReason::Moved.index()] += 1;
         }
@@ -292,6 +323,7 @@ impl Engine {
             || !self.outputs.is_empty()
             || self.turn.has_consequences
             || self.window.is_full()
+            || self.is_following_settings()
     }
 
     /// When the engine next wants a turn, if nothing happens before.
@@ -317,6 +349,26 @@ impl Engine {
     #[must_use]
     pub fn connections(&self) -> u32 {
         self.arena.len() as u32
+    }
+
+    /// Connections here in each phase, by [`Phase::index`].
+    #[must_use]
+    pub fn phases(&self) -> [u32; Phase::COUNT] {
+        self.phases
+    }
+
+    /// Positions of the log that the stream furthest behind has yet to be sent, or to be looked up in; 0 if every stream is
+    /// live.
+    #[must_use]
+    pub fn lag_max(&self) -> u64 {
+        let next = self.history.newest().next().0;
+        self.behind.first().map_or(0, |&(cursor, _)| next.saturating_sub(cursor.0))
+    }
+
+    /// What checks tokens here.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
     }
 
     /// Streams that are fed from history: slow consumers and resumers.
@@ -418,14 +470,15 @@ impl Engine {
     /// Moves a connection to a state that has no intake, and gives back the one it had.
     fn become_state(&mut self, index: u32, next: State) -> State {
         self.forget_intake(index);
-        let connection = self.connection_mut(index);
-        assert!(
-            connection.state.phase().may_become(next.phase()),
-            "{:?} does not become {:?}",
-            connection.state.phase(),
-            next.phase()
-        );
-        std::mem::replace(&mut connection.state, next)
+        self.count_phase(self.connection(index).state.phase(), next.phase());
+        std::mem::replace(&mut self.connection_mut(index).state, next)
+    }
+
+    /// Counts a connection that goes from one phase to another.
+    fn count_phase(&mut self, before: Phase, after: Phase) {
+        assert!(before.may_become(after), "{before:?} does not become {after:?}");
+        self.phases[before.index()] -= 1;
+        self.phases[after.index()] += 1;
     }
 
     /// A duration uniform in `[base, base + spread]`.

@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::http::{Status, response};
 use crate::id::Position;
 use crate::idempotency::IdempotencyKey;
+use crate::time::Instant;
 
 use super::parcel::Parcel;
 
@@ -67,6 +68,8 @@ pub struct PublishRequest {
     pub from: PublisherId,
     /// Under which the publisher may repeat the request.
     pub key: Option<IdempotencyKey>,
+    /// When the shard had all of it.
+    pub published: Instant,
     /// In the order of the request: lines that are no events keep their place.
     pub events: Vec<Result<Event, Refused>>,
 }

@@ -101,7 +101,8 @@ impl Engine {
         }
         self.wheel.disarm(index);
         let from = PublisherId { shard: self.shard, connection: self.id_of(index) };
-        self.outputs.push_back(Output::Publish(Box::new(PublishRequest { from, key, events })));
+        let published = self.now.instant;
+        self.outputs.push_back(Output::Publish(Box::new(PublishRequest { from, key, published, events })));
     }
 
     /// The sequencer has no room for the request.
@@ -118,6 +119,9 @@ impl Engine {
     pub fn handle_published(&mut self, answer: PublishAnswer) {
         let id = answer.to.connection;
         self.counters.published += answer.results.iter().filter(|result| result.is_ok()).count() as u64;
+        let is_unkept = |refused: &Refused| refused.status == Status::ServiceUnavailable;
+        let unkept = answer.results.iter().any(|result| result.as_ref().is_err_and(is_unkept));
+        self.counters.publishes_refused += u64::from(unkept);
         // The publisher may have gone; its events are published all the same.
         let Some(posted) = self.take_posted(id) else { return };
         let response =

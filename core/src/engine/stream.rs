@@ -88,12 +88,6 @@ impl Engine {
         }
     }
 
-    /// The reconnection time of one client: uniform in `[retry, 2 × retry]`, since browsers add no jitter.
-    pub(super) fn retry_ms(&mut self) -> u32 {
-        let retry = self.settings.stream.retry;
-        clamp_ms(self.jittered(retry, retry))
-    }
-
     pub(super) fn next_heartbeat(&mut self, index: u32) -> Option<Output> {
         // An event that is about to go out, or went out while this waited for its turn, breaks the silence as well.
         let is_due = self.heartbeat_deadline(index).is_some_and(|deadline| deadline <= self.now.instant);
@@ -185,9 +179,9 @@ impl Engine {
         self.topics.unsubscribe(index);
         if let Some(departure) = self.users.leave(index)
             && departure.was_last
-            && !matches!(reason, CloseReason::Evicted | CloseReason::Replaced)
+            && !matches!(reason, CloseReason::Evicted | CloseReason::Replaced | CloseReason::Disconnected)
         {
-            // Nobody is in the way of an evicted client any more.
+            // Nobody is in the way of an evicted client any more. One that an operator sent away was in nobody's way.
             self.users.forget_evictions(departure.user);
         }
         self.census.leave(PeerHash::of(self.seed, self.peers[index as usize].ip()));

@@ -3,10 +3,13 @@
 //! A refusal costs next to nothing and the connection is kept: clients that repeat a refused request for ever exist
 //! (sse-clients.md §5).
 
+use std::net::IpAddr;
+
 use crate::auth::{AuthError, Authorized};
 use crate::close_reason::CloseReason;
 use crate::connection::state::State;
-use crate::connection::{ConnectionId, ConnectionIndex};
+use crate::connection::{ConnectionId, ConnectionIndex, Peer};
+use crate::http::forwarded;
 use crate::http::{Challenge, Credentials, Request, Response, Status, SubscribeQuery};
 use crate::selector::{RESERVED_PREFIX, Selector};
 use crate::users::UserKey;
@@ -51,7 +54,7 @@ impl Engine {
         let selectors = parse_selectors(&query)?;
         let last_event_id = request.last_event_id().filter(|id| !id.is_empty()).or(query.last_event_id);
         Ok(Parcel {
-            peer: self.peers[index as usize],
+            peer: self.client_of(index, request),
             authorized,
             selectors,
             client_id: query.client_id.map(Into::into),
@@ -62,6 +65,17 @@ impl Engine {
             visible_heartbeat: query.heartbeat_event,
             padding: query.padding,
         })
+    }
+
+    /// Whom a request comes from: its peer, or whom a trusted proxy names.
+    fn client_of(&self, index: u32, request: &Request) -> Peer {
+        let peer = self.peers[index as usize];
+        let proxies = &self.settings.trusted_proxies;
+        let is_trusted = |ip: IpAddr| proxies.iter().any(|proxy| proxy.contains(&ip));
+        if proxies.is_empty() || !is_trusted(peer.ip()) {
+            return peer;
+        }
+        forwarded::client(request, is_trusted).map_or(peer, Peer::from)
     }
 
     /// Looks at a token. Whatever is wrong with it, the answer is 401, and never the anonymous way in.

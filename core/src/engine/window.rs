@@ -28,6 +28,8 @@ pub(super) struct Window {
     slots: [Option<SharedEvent>; WINDOW_EVENTS],
     /// Connections that still wait for the slot.
     waiting: [u32; WINDOW_EVENTS],
+    /// Slots that somebody waited for and nobody does any more, since the last look.
+    served: Mask,
     /// Slots in use are `first..next`, modulo 64.
     first: u64,
     next: u64,
@@ -51,6 +53,7 @@ impl Window {
         Self {
             slots: [const { None }; WINDOW_EVENTS],
             waiting: [0; WINDOW_EVENTS],
+            served: 0,
             first: 0,
             next: 0,
             joined: Vec::with_capacity(JOINED_MAX),
@@ -80,9 +83,18 @@ impl Window {
     /// So many connections wait no longer for each slot of `mask`.
     pub(super) fn release(&mut self, mut mask: Mask, connections: u32) {
         while mask != 0 {
-            self.waiting[mask.trailing_zeros() as usize] -= connections;
+            let slot = mask.trailing_zeros();
+            let waiting = &mut self.waiting[slot as usize];
+            *waiting -= connections;
+            self.served |= Mask::from(*waiting == 0) << slot;
             mask &= mask - 1;
         }
+    }
+
+    /// The events that somebody waited for and nobody does any more, each once. Look before `reclaim` frees their slots.
+    pub(super) fn take_served(&mut self) -> impl Iterator<Item = &SharedEvent> {
+        let served = std::mem::take(&mut self.served);
+        self.in_order(served).map(|(_, event)| event)
     }
 
     /// Frees what nobody waits for. Only between turns.

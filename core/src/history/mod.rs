@@ -19,6 +19,7 @@ use crate::event::{Audience, SharedEvent};
 use crate::frame::Framing;
 use crate::hash::HashSeed;
 use crate::id::{Incarnation, Position};
+use crate::limits::HISTORY_TRIM_MAX;
 use crate::settings::HistorySettings;
 use crate::time::UnixMillis;
 use crate::topics::TopicId;
@@ -180,15 +181,20 @@ impl History {
         self.remember_publisher_id();
     }
 
-    /// Evicts the oldest events until the limits hold, showing each to `evicted`, which gives back its topics.
-    pub fn trim(&mut self, now: UnixMillis, mut evicted: impl FnMut(Entry<'_>)) {
-        while self.is_over_limit(now) {
+    /// Evicts the oldest events until the limits hold, showing each to `evicted`, which gives back its topics; at most
+    /// [`HISTORY_TRIM_MAX`] of them. Whether the limits hold.
+    pub fn trim(&mut self, now: UnixMillis, mut evicted: impl FnMut(Entry<'_>)) -> bool {
+        for _ in 0..HISTORY_TRIM_MAX {
+            if !self.is_over_limit(now) {
+                return true;
+            }
             self.forget_oldest_publisher_id();
-            let (Some(scan), Some(kept)) = (self.scans.pop_front(), self.events.pop_front()) else { return };
+            let (Some(scan), Some(kept)) = (self.scans.pop_front(), self.events.pop_front()) else { break };
             self.start = scan.position;
             self.bytes -= bytes_of(&kept.event);
             evicted(entry(&scan, &kept));
         }
+        !self.is_over_limit(now)
     }
 
     /// The log that this is of.

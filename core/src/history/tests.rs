@@ -9,6 +9,7 @@ use crate::event::{Event, SequencedEvent};
 use crate::frame::Frame;
 use crate::id::EventId;
 use crate::limits::RESUME_AHEAD_MAX;
+use crate::time::Instant;
 use crate::topics::TopicIndex;
 
 const HUB: Incarnation = Incarnation(0xabc);
@@ -40,6 +41,7 @@ fn event(position: u64, audience: Audience, publisher_id: Option<&str>, data_byt
         expires: None,
         ephemeral: false,
         sequenced: UnixMillis(position * 1000),
+        published: Instant::ZERO,
         frame: Frame::encode(&event, &id.to_string()),
     })
 }

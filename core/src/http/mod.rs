@@ -11,6 +11,7 @@ mod status;
 pub mod head;
 pub mod cookie;
 pub mod credentials;
+pub mod forwarded;
 pub mod query;
 pub mod body;
 pub mod publish;

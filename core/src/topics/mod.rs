@@ -195,13 +195,28 @@ impl TopicIndex {
 
     /// The connections that subscribe with exactly this selector; one as often as it does so.
     pub(crate) fn subscribers_of(&self, selector: &str) -> &[ConnectionIndex] {
-        let Ok(selector) = Selector::parse(selector) else { return &[] };
-        let list = match &selector {
-            Selector::Any => Some(&self.any),
-            Selector::Exact(name) => self.names.find(name).map(|id| &self.names[id].subscribers),
-            Selector::Template(_) => self.patterns.find(&selector).map(|id| &self.patterns[id].subscribers),
-        };
+        let list = self.subject_of(selector).map(|subject| match subject {
+            Subject::Any => &self.any,
+            Subject::Topic(id) => &self.names[id].subscribers,
+            Subject::Pattern(id) => &self.patterns[id].subscribers,
+        });
         list.map_or(&[], Subscribers::connections)
+    }
+
+    /// Tells of a connection whether it subscribes with exactly this selector, which is looked up once for all of them;
+    /// `None` if nobody does.
+    pub(crate) fn has_selector(&self, selector: &str) -> Option<impl Fn(ConnectionIndex) -> bool> {
+        let wanted = self.subject_of(selector)?;
+        Some(move |index| self.memberships.subjects(index, Kind::Subscription).any(|it| it == wanted))
+    }
+
+    fn subject_of(&self, selector: &str) -> Option<Subject> {
+        let selector = Selector::parse(selector).ok()?;
+        match &selector {
+            Selector::Any => Some(Subject::Any),
+            Selector::Exact(name) => self.names.find(name).map(Subject::Topic),
+            Selector::Template(_) => self.patterns.find(&selector).map(Subject::Pattern),
+        }
     }
 
     /// The selectors with numbers from `first` on, at most `most` of them looked at, that somebody subscribes to, with

@@ -1,22 +1,41 @@
 //! The admin listener: what an operator's tools ask of a running hub, apart from its clients.
 //!
-//! It lives on the control thread and reads what shards have left for it, so nothing that happens here can hold up
-//! a shard. Not here: publishers and subscribers, or any change of the hub. Whoever reaches it may read all of it:
-//! it binds to loopback unless the operator says otherwise.
+//! It lives on the control thread and reads what shards have left for it; what it asks of them is bounded by the engine
+//! itself, so nothing that happens here can hold up a shard (`asking`).
+//! Not here: publishers and subscribers, and what a command to the hub does (`hub`).
 
+pub mod control_stats;
 mod listener;
-mod metrics;
+mod patience;
+mod access;
 mod routes;
+mod problem;
+mod moment;
 
+mod metrics;
+mod pages;
+
+mod asking;
+mod tally;
+pub mod survey;
+mod api;
+
+mod sample;
+mod live;
+mod handed_on;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use corecast_core::settings::LimitSettings;
-
+use self::control_stats::ControlStats;
 pub use self::listener::serve;
+use crate::admin::survey::Survey;
 use crate::census::SharedCensus;
+use crate::config::{InForce, Secret};
 use crate::hub::command::Commands;
+use crate::hub::status::DrainProgress;
 use crate::log::file::LogStats;
 use crate::log::reader::ReaderStats;
 use crate::log::timed::AppendTimes;
@@ -35,18 +54,37 @@ pub struct AdminState {
     pub sequencer: SequencerQueue,
     /// What can be seen of a file log; absent for a memory log.
     pub log: Option<FileLogView>,
-    /// The limits in force.
-    pub limits: LimitSettings,
+    /// The configuration in force.
+    pub config: InForce,
     /// The version of this binary.
     pub version: &'static str,
     /// When the process began.
     pub started: SystemTime,
     /// Whether the hub takes no more, since it is about to stop.
     pub draining: Arc<AtomicBool>,
+    /// What the control thread has done.
+    pub control: ControlStats,
+    /// How far the drain has come, once there is one.
+    pub drain: DrainProgress,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,
     /// Where the hub is told what to do.
     pub commands: Commands,
+    /// Where subscribers and publishers connect.
+    pub listen: SocketAddr,
+    /// Where this is.
+    pub admin: SocketAddr,
+    /// What whoever asks must show; without one, only this machine is listened to.
+    pub token: Option<Secret>,
+    /// Who has the most streams.
+    pub survey: Survey,
+}
+
+impl AdminState {
+    /// Over which time streams are ended once the hub stops.
+    fn drain_over(&self) -> Duration {
+        self.config.now().config.drain.over
+    }
 }
 
 /// What a file log, and its reader, count. All clones show the same log.

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use corecast_core::connection::PeerHash;
 use corecast_core::engine::census::Census as _;
 use corecast_core::hash::HashSeed;
-use corecast_core::settings::Settings;
 use tokio::sync::oneshot;
 
 use super::listener::{Bounds, serve_within};
 use super::*;
+use crate::config::{Purpose, Sources, load};
 
 /// Longer than any answer takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,12 +26,18 @@ fn hub() -> AdminState {
         census: SharedCensus::new(100, 0),
         sequencer: SequencerQueue::new(),
         log: None,
-        limits: Settings::default().limits,
+        config: InForce::new(load(&Sources::default(), Purpose::Inspect).unwrap()),
         version: "1.2.3",
         started: SystemTime::now(),
         draining: Arc::default(),
+        control: ControlStats::default(),
+        drain: DrainProgress::default(),
         inboxes: Arc::new([]),
         commands: Commands::channel().0,
+        listen: (LOOPBACK, 1).into(),
+        admin: (LOOPBACK, 2).into(),
+        token: None,
+        survey: Survey::new(Arc::new([])),
     }
 }
 
@@ -100,7 +106,7 @@ impl Answer {
 }
 
 fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// Whether the other side has closed the connection, which it must do within `PATIENCE`.
@@ -114,23 +120,28 @@ fn is_cut_off(socket: &mut TcpStream) -> bool {
 #[test]
 fn every_path_answers_what_it_is_for() {
     let running = Running::start(hub(), Bounds::default());
+    let problem = "application/problem+json";
     let cases = [
-        ("GET /", "200", "text/plain", "/metrics"),
+        ("GET /", "200", "text/html", "<!doctype html>"),
+        ("GET /dashboard.js", "200", "text/javascript", "/api/live"),
+        ("GET /dashboard.css", "200", "text/css", "{"),
+        ("GET /api", "200", "text/plain", "/metrics"),
+        ("GET /openapi.json", "200", "application/json", "\"openapi\":\"3.1.0\""),
         ("GET /metrics", "200", "application/openmetrics-text; version=1.0.0", "# EOF\n"),
         ("GET /metrics?format=any", "200", "application/openmetrics-text; version=1.0.0", "# EOF\n"),
         ("GET /healthz", "200", "text/plain", "ok\n"),
         ("GET /readyz", "200", "text/plain", "ready\n"),
-        ("GET /metric", "404", "application/json", "\"message\":\"there is nothing under `/metric`; /"),
-        ("POST /nowhere", "404", "application/json", "{\"error\":\"not_found\","),
-        ("POST /metrics", "405", "application/json", "{\"error\":\"method_not_allowed\","),
-        ("DELETE /", "405", "application/json", "this path does not take `DELETE`; it takes GET and HEAD"),
-        ("BREW /readyz", "405", "application/json", "`BREW`"),
+        ("GET /metric", "404", problem, "\"detail\":\"there is nothing under `/metric`; /"),
+        ("POST /nowhere", "404", problem, "\"title\":\"Not Found\""),
+        ("POST /metrics", "405", problem, "this path does not take `POST`"),
+        ("DELETE /", "405", problem, "this path does not take `DELETE`"),
+        ("BREW /readyz", "405", problem, "`BREW`"),
     ];
     for (line, status, content_type, part) in cases {
-        let answer = running.ask(&format!("{line} HTTP/1.1\r\nHost: hub\r\n\r\n"));
+        let answer = running.ask(&format!("{line} HTTP/1.1\r\nHost: 127.0.0.1:9180\r\n\r\n"));
         assert_eq!(answer.status, status, "{line}");
         assert!(answer.head.contains(&format!("content-type: {content_type}")), "{line}: {}", answer.head);
-        assert!(answer.head.contains("cache-control: no-store"), "{line}: {}", answer.head);
+        assert!(answer.head.contains("cache-control: no-"), "{line}: {}", answer.head);
         assert_eq!(answer.head.contains("\r\nallow: get,head"), status == "405", "{line}: {}", answer.head);
         assert!(answer.body.contains(part), "{line}: {}", answer.body);
     }

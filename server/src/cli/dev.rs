@@ -2,7 +2,7 @@
 
 mod streams;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,9 +13,10 @@ use corecast_core::selector::Selector;
 use super::error::CliError;
 use super::flags::{SettingFlags, load_config};
 use crate::clock;
-use crate::config::{LogKind, Override, Purpose, Secret};
+use crate::config::{LogKind, Override, Purpose, Secret, Source};
 use crate::hub::{self, DevOptions, HubOptions};
 use crate::logging;
+use crate::reachable::reachable;
 
 /// The page that the demo hub serves. `{{token}}` stands where the demo token goes.
 const PAGE: &str = include_str!("../../assets/dev.html");
@@ -26,6 +27,9 @@ const TOKEN_PLACE: &str = "{{token}}";
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
 
 const DEMO_USER: &str = "dev";
+
+/// The setting `auth.hmac_key`.
+const KEY_VARIABLE: &str = "CORECAST_AUTH__HMAC_KEY";
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -58,13 +62,23 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let mut config = load_config(None, args.overrides(), Purpose::Dev)?.config;
+    let flags = args.overrides();
+    let mut loaded = load_config(None, flags.clone(), Purpose::Dev)?;
+    let mut made_up_key = None;
+    let config = &mut loaded.config;
     logging::start(&config.logging)?;
     let given = config.hmac_secret();
     let given = given.map_err(|cause| CliError::Key { place: "auth.hmac_key_file".to_owned(), cause })?;
+    let mut environment = Vec::new();
     let secret = match given {
         Some(secret) => secret,
-        None => config.auth.hmac_key.insert(throw_away_key()?).clone(),
+        None => {
+            let key = throw_away_key()?;
+            // A process that takes over would otherwise make another, and the token would be of no use.
+            environment.push((KEY_VARIABLE.to_owned(), key.clone()));
+            let key = made_up_key.insert(Secret::new(key.into_bytes()));
+            config.auth.hmac_key.insert(key.clone()).clone()
+        }
     };
     let token = mint(
         secret.expose(),
@@ -80,13 +94,15 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         streams::tell(reachable(hub), reachable(admin), token.clone());
         dev_banner(hub, admin, &token, log.as_deref())
     });
-    Ok(hub::run(HubOptions { config, dev: Some(DevOptions { page, banner }) })?)
+    let source = Source { file: None, flags, purpose: Purpose::Dev, made_up_key };
+    Ok(hub::run(HubOptions { loaded, source, dev: Some(DevOptions { page, banner, environment }) })?)
 }
 
-fn throw_away_key() -> Result<Secret, getrandom::Error> {
+/// 256 random bits as text.
+fn throw_away_key() -> Result<String, getrandom::Error> {
     let mut key = [0; 32];
     getrandom::fill(&mut key)?;
-    Ok(Secret::new(key))
+    Ok(key.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What a developer needs to begin: a page, a token, and two commands to paste. `log` is the folder of a file log.
@@ -119,16 +135,6 @@ Publish:
     -d '{{\"topics\":[\"demo\"],\"data\":\"hello\"}}'
 "
     )
-}
-
-/// An address that can be opened here: a listener on all addresses is also on loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 
 use super::error::CliError;
 use super::flags::{SettingFlags, load_config};
-use crate::config::Purpose;
+use crate::config::{Purpose, Source};
 use crate::hub::{self, HubOptions};
 use crate::logging;
 
@@ -27,7 +27,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let config = load_config(args.config.clone(), args.settings.overrides(), Purpose::Serve)?.config;
-    logging::start(&config.logging)?;
-    Ok(hub::run(HubOptions { config, dev: None })?)
+    let (file, flags, purpose) = (args.config.clone(), args.settings.overrides(), Purpose::Serve);
+    let loaded = load_config(file.clone(), flags.clone(), purpose)?;
+    logging::start(&loaded.config.logging)?;
+    let source = Source { file, flags, purpose, made_up_key: None };
+    Ok(hub::run(HubOptions { loaded, source, dev: None })?)
 }

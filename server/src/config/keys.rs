@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::rights;
 use super::secret::Secret;
 use super::{AuthConfig, Config};
 use crate::http_client;
@@ -31,7 +32,7 @@ const KEY_SET_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// The file cannot be opened or read.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {0}{remedy}", remedy = rights::remedy(.0))]
     Unreadable(#[from] io::Error),
     /// The file is larger than any key.
     #[error("is larger than {KEY_FILE_BYTES_MAX} bytes")]
@@ -39,6 +40,9 @@ pub enum KeyError {
     /// A shared secret that can be guessed.
     #[error("has {0} bytes: at least {HMAC_KEY_BYTES_MIN} random bytes are needed")]
     TooShort(usize),
+    /// An admin token that no header field can carry.
+    #[error("has a character that a bearer token cannot have: use letters, digits and -._~+/=")]
+    NotAToken,
     /// Not text with a PEM block.
     #[error("is no PEM file: it has no \"-----BEGIN\" line")]
     NotPem,
@@ -94,6 +98,21 @@ impl Config {
             (None, None) => Ok(None),
         }
     }
+
+    /// What whoever asks the admin listener must show, from wherever it is.
+    pub fn admin_token(&self) -> Result<Option<Secret>, KeyError> {
+        let token = match (&self.admin.token, &self.admin.token_file) {
+            (Some(token), _) => token.clone(),
+            (None, Some(path)) => read_hmac_key(path)?.secret,
+            (None, None) => return Ok(None),
+        };
+        if is_bearer_token(token.expose()) { Ok(Some(token)) } else { Err(KeyError::NotAToken) }
+    }
+}
+
+/// Whether a header field can carry it: `b64token` of RFC 6750, section 2.1, with `=` anywhere.
+fn is_bearer_token(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte))
 }
 
 /// Reads a shared secret. One line end at its end is dropped, since `openssl rand -hex 32` and editors add it.

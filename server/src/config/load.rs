@@ -6,11 +6,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::Config;
 use super::problem::{Fault, Origin, Problem, Problems, Warning};
 use super::schema::{self, SETTINGS, Setting};
 use super::value::Raw;
-use super::{env, file, rules};
+use super::{Config, Secret, env, file, rules};
 
 /// What the configuration is for: which settings it must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +33,35 @@ pub struct Sources {
     pub env: Vec<(OsString, OsString)>,
     /// Flags that stand for a setting.
     pub flags: Vec<Override>,
+}
+
+/// Where a configuration can be read again.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file, if one was named.
+    pub file: Option<PathBuf>,
+    /// Flags of the start.
+    pub flags: Vec<Override>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The shared secret that was made up at the start, for as long as nobody sets one.
+    pub made_up_key: Option<Secret>,
+}
+
+impl Source {
+    /// Reads file and environment anew.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn load(&self) -> Result<Loaded, Problems> {
+        let Self { file, flags, purpose, made_up_key } = self.clone();
+        let mut loaded = load(&Sources { file, env: std::env::vars_os().collect(), flags }, purpose)?;
+        let auth = &mut loaded.config.auth;
+        if auth.hmac_key_file.is_none() && auth.hmac_key.is_none() {
+            auth.hmac_key = made_up_key;
+        }
+        Ok(loaded)
+    }
 }
 
 /// A flag that stands for a setting.
@@ -123,14 +151,16 @@ fn defaults() -> Vec<Given> {
     literals.map(|(setting, text)| Given { setting, raw: read(text), origin: Origin::Default }).collect()
 }
 
-/// A demo listens to this machine only, and lets a page subscribe without a token.
+/// A demo listens to this machine only, lets a page subscribe without a token, and stops at once.
 fn dev() -> Vec<Given> {
     let row = |section, key, raw| {
         schema::find(section, key).map(|setting| Given { setting, raw, origin: Origin::Dev })
     };
     let listen = row("hub", "listen", Raw::Text("127.0.0.1:8080".to_owned()));
     let anonymous = row("auth", "anonymous", Raw::Boolean(true));
-    [listen, anonymous].into_iter().flatten().collect()
+    // Whoever tries things out restarts often, and does not want to wait for a page to come back.
+    let over = row("drain", "over", Raw::Text("1s".to_owned()));
+    [listen, anonymous, over].into_iter().flatten().collect()
 }
 
 fn flags(flags: &[Override]) -> Vec<Given> {

@@ -7,9 +7,11 @@
 
 mod env;
 mod file;
+mod in_force;
 pub mod keys;
 pub mod load;
 pub mod problem;
+mod rights;
 mod rules;
 pub mod schema;
 pub mod secret;
@@ -27,10 +29,16 @@ use std::time::Duration;
 use corecast_core::settings::{
     CorsSettings, HistorySettings, LimitSettings, PerUserPolicy, Settings, StreamSettings,
 };
+use ipnet::IpNet;
 
-pub use load::{Loaded, Override, Purpose, Sources, load};
+pub use in_force::InForce;
+pub use load::{Loaded, Override, Purpose, Source, Sources, load};
 pub use problem::{Problem, Problems, Warning};
 pub use secret::Secret;
+
+/// Connections that one shard accepts a second if nothing else is said: half of what it was measured to accept when it
+/// does nothing else, so that the other half is for the streams it has.
+pub const ACCEPT_RATE_AUTO: u32 = 20_000;
 
 /// Every setting, by section.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +59,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[cors]`
     pub cors: CorsConfig,
+    /// `[metrics]`
+    pub metrics: MetricsConfig,
     /// `[drain]`
     pub drain: DrainConfig,
     /// `[logging]`
@@ -66,6 +76,8 @@ pub struct HubConfig {
     pub shards: Option<u32>,
     /// What hosts the engines on real sockets.
     pub driver: Driver,
+    /// Peers that are believed when they say whom a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// `hub.driver`
@@ -83,6 +95,10 @@ pub enum Driver {
 pub struct AdminConfig {
     /// Where metrics and the admin API are.
     pub listen: SocketAddr,
+    /// What everybody there must show, at least [`keys::HMAC_KEY_BYTES_MIN`] bytes.
+    pub token: Option<Secret>,
+    /// A file with it.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[auth]`. At most one key of each sort: a shared secret, and public keys.
@@ -96,6 +112,8 @@ pub struct AuthConfig {
     pub public_key_file: Option<PathBuf>,
     /// Where a JSON Web Key Set is; `https`, or `http` on a loopback address.
     pub jwks_url: Option<String>,
+    /// How long tokens of the old keys are still good after keys have changed.
+    pub key_overlap: Duration,
     /// Whether a stream may be opened without a token.
     pub anonymous: bool,
 }
@@ -111,6 +129,10 @@ pub struct LimitsConfig {
     pub per_user_policy: PerUserPolicy,
     /// Streams of one peer address; 0 is no limit.
     pub per_ip: u32,
+    /// Connections accepted a second over all shards, 0 for no bound; `None` is [`ACCEPT_RATE_AUTO`] for each shard.
+    pub accept_rate: Option<u32>,
+    /// Whether limits on streams are only counted and not enforced.
+    pub dry_run: bool,
     /// The encoded block of an event, in bytes.
     pub event_bytes: u32,
     /// A request head, in bytes.
@@ -177,6 +199,13 @@ pub struct CorsConfig {
     pub origins: Vec<Box<str>>,
 }
 
+/// `[metrics]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Users that are shown by name, those with the most streams.
+    pub top_users: u32,
+}
+
 /// `[drain]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DrainConfig {
@@ -208,15 +237,7 @@ impl Config {
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
-            limits: LimitSettings {
-                connections: self.limits.connections,
-                per_user: self.limits.per_user,
-                per_user_policy: self.limits.per_user_policy,
-                per_ip: self.limits.per_ip,
-                event_bytes: self.limits.event_bytes,
-                head_bytes: self.limits.head_bytes,
-                head_timeout: self.limits.head_timeout,
-            },
+            limits: self.limit_settings(),
             stream: StreamSettings {
                 heartbeat: self.stream.heartbeat,
                 retry: self.stream.retry,
@@ -224,28 +245,63 @@ impl Config {
                 dead_peer: self.stream.dead_peer,
                 max_age: self.stream.max_age,
             },
-            history: HistorySettings {
-                events: usize::try_from(self.history.events).unwrap_or(usize::MAX),
-                bytes: usize::try_from(self.history.bytes).unwrap_or(usize::MAX),
-                age: self.history.age,
-            },
+            history: self.history_settings(),
             cors: CorsSettings { origins: self.cors.origins.clone() },
             anonymous: self.auth.anonymous,
+            trusted_proxies: self.hub.trusted_proxies.clone(),
         }
+    }
+
+    /// What an engine is told about limits.
+    #[must_use]
+    pub fn limit_settings(&self) -> LimitSettings {
+        let limits = &self.limits;
+        LimitSettings {
+            connections: limits.connections,
+            per_user: limits.per_user,
+            per_user_policy: limits.per_user_policy,
+            per_ip: limits.per_ip,
+            event_bytes: limits.event_bytes,
+            head_bytes: limits.head_bytes,
+            head_timeout: limits.head_timeout,
+            dry_run: limits.dry_run,
+        }
+    }
+
+    /// What an engine is told about its history.
+    #[must_use]
+    pub fn history_settings(&self) -> HistorySettings {
+        HistorySettings {
+            events: usize::try_from(self.history.events).unwrap_or(usize::MAX),
+            bytes: usize::try_from(self.history.bytes).unwrap_or(usize::MAX),
+            age: self.history.age,
+        }
+    }
+
+    /// Connections that each of so many shards accepts a second; 0 is no bound.
+    #[must_use]
+    pub fn accept_rate_of_shard(&self, shards: u32) -> u32 {
+        self.limits.accept_rate.map_or(ACCEPT_RATE_AUTO, |rate| rate.div_ceil(shards.max(1)))
     }
 
     /// What the first layer is written into. Not a valid configuration: the defaults are in the schema.
     fn blank() -> Self {
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         Self {
-            hub: HubConfig { listen: nowhere, shards: None, driver: Driver::default() },
-            admin: AdminConfig { listen: nowhere },
+            hub: HubConfig {
+                listen: nowhere,
+                shards: None,
+                driver: Driver::default(),
+                trusted_proxies: Vec::new(),
+            },
+            admin: AdminConfig { listen: nowhere, token: None, token_file: None },
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
             stream: StreamConfig::default(),
             history: HistoryConfig::default(),
             log: LogConfig::default(),
             cors: CorsConfig::default(),
+            metrics: MetricsConfig::default(),
             drain: DrainConfig::default(),
             logging: LoggingConfig::default(),
         }

@@ -8,6 +8,7 @@ use strsim::damerau_levenshtein;
 use thiserror::Error;
 
 use super::keys::KeyError;
+use super::rights;
 use super::schema::{SETTINGS, sections};
 use super::value::ValueError;
 
@@ -45,7 +46,7 @@ pub struct Problem {
 #[derive(Debug, Error)]
 pub enum Fault {
     /// The file cannot be read.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {0}{remedy}", remedy = rights::remedy(.0))]
     Unreadable(#[source] io::Error),
     /// The file is larger than any configuration.
     #[error("is larger than {0} bytes")]
@@ -101,6 +102,18 @@ pub enum Fault {
         /// Why.
         #[source]
         cause: KeyError,
+    },
+    /// A key set that cannot be had.
+    #[error("{0}")]
+    KeySet(#[source] KeyError),
+    /// Key material that no token can be verified with.
+    #[error("{name}: {cause}")]
+    KeyContent {
+        /// `section.key`
+        name: &'static str,
+        /// Why.
+        #[source]
+        cause: corecast_core::auth::KeyError,
     },
 }
 

@@ -23,6 +23,7 @@ pub(super) fn check(
     warnings: &mut Vec<Warning>,
 ) {
     check_listeners(merged, problems);
+    check_admin(merged, problems, warnings);
     check_heartbeat(merged, problems, warnings);
     check_sizes(merged, problems, warnings);
     check_log(merged, problems, warnings);
@@ -55,6 +56,47 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
         wide.ip().is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
     };
     a.port() == b.port() && a.port() != 0 && (a.ip() == b.ip() || covers(a, b) || covers(b, a))
+}
+
+fn check_admin(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut Vec<Warning>) {
+    let admin = &merged.config.admin;
+    let is_sound = ["token", "token_file"].iter().all(|key| merged.is_sound("admin", key));
+    if admin.token.is_some() && admin.token_file.is_some() {
+        let origin = merged.origin("admin", "token").max(merged.origin("admin", "token_file"));
+        let text = "admin.token and admin.token_file are both set: only one of them can be".to_owned();
+        problems.push(Problem { origin, fault: Fault::Pair(text) });
+    } else if is_sound {
+        check_admin_token(merged, problems, warnings);
+    }
+    let has_token = admin.token.is_some() || admin.token_file.is_some();
+    let may_be_missing = merged.is_sound("admin", "listen") && is_sound && !merged.is_partial;
+    if may_be_missing && !has_token && !admin.listen.ip().is_loopback() {
+        let text = format!(
+            "admin.listen = \"{}\" can be reached from elsewhere: set admin.token_file (or admin.token), or listen on 127.0.0.1",
+            admin.listen
+        );
+        problems.push(Problem { origin: merged.origin("admin", "listen"), fault: Fault::Pair(text) });
+    }
+}
+
+fn check_admin_token(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut Vec<Warning>) {
+    let admin = &merged.config.admin;
+    if let Some(path) = &admin.token_file
+        && keys::read_hmac_key(path).is_ok_and(|key| key.is_world_readable)
+    {
+        warnings.push(Warning {
+            origin: merged.origin("admin", "token_file"),
+            text: format!("every user of this machine can read {}: chmod 640 it", path.display()),
+        });
+    }
+    if let Err(cause) = merged.config.admin_token() {
+        let (name, key, value) = match &admin.token_file {
+            Some(path) => ("admin.token_file", "token_file", format!("\"{}\"", path.display())),
+            None => ("admin.token", "token", "<set>".to_owned()),
+        };
+        problems
+            .push(Problem { origin: merged.origin("admin", key), fault: Fault::Key { name, value, cause } });
+    }
 }
 
 fn check_heartbeat(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut Vec<Warning>) {
@@ -145,6 +187,12 @@ fn check_log(merged: &Merged, problems: &mut Vec<Problem>, warnings: &mut Vec<Wa
 
 fn check_limits(merged: &Merged, warnings: &mut Vec<Warning>) {
     let limits = &merged.config.limits;
+    if limits.dry_run {
+        warnings.push(Warning {
+            origin: merged.origin("limits", "dry_run"),
+            text: "limits.dry_run = true: limits on streams are counted and not enforced".to_owned(),
+        });
+    }
     for (key, limit) in [("per_user", limits.per_user), ("per_ip", limits.per_ip)] {
         if limit > limits.connections {
             warnings.push(Warning {

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::Config;
 use super::load::Loaded;
 use super::problem::Origin;
-use super::schema::{SETTINGS, sections};
+use super::schema::{Reload, SETTINGS, sections};
 
 /// Width of a comment line, so that the file reads well in a terminal of 100 columns.
 const COMMENT_COLUMNS: usize = 96;
@@ -22,7 +23,11 @@ pub fn defaults() -> String {
             comment(&mut text, setting.doc);
             let default =
                 setting.default.map_or("not set".to_owned(), |default| format!("default {default}"));
-            comment(&mut text, &format!("Takes {}; {default}.", setting.allowed()));
+            let reload = match setting.reload {
+                Reload::Applies => "Follows a reload.",
+                Reload::NeedsRestart => "Needs a restart.",
+            };
+            comment(&mut text, &format!("Takes {}; {default}. {reload}", setting.allowed()));
             let _ = match setting.default {
                 Some(default) => writeln!(text, "{} = {default}", setting.key),
                 None => writeln!(text, "#{} = \"\"", setting.key),
@@ -51,6 +56,24 @@ pub fn in_force(loaded: &Loaded) -> String {
         };
     }
     text
+}
+
+/// The settings in force by section and key, for machines. Secrets are not shown; what is not set is null.
+#[must_use]
+pub fn in_force_json(config: &Config) -> serde_json::Value {
+    let mut config = config.clone();
+    let mut shown = serde_json::Map::new();
+    for setting in SETTINGS {
+        let value = match setting.read(&mut config) {
+            None => serde_json::Value::Null,
+            Some(_) if setting.is_secret() => "(secret)".into(),
+            // The literals of this table are JSON too: numbers, booleans, strings, lists of strings.
+            Some(literal) => serde_json::from_str(&literal).unwrap_or_else(|_| literal.into()),
+        };
+        let section = shown.entry(setting.section).or_insert_with(|| serde_json::Map::new().into());
+        section[setting.key] = value;
+    }
+    shown.into()
 }
 
 /// Appends `sentence` as comment lines.

@@ -58,7 +58,7 @@ fn every_default_is_accepted_by_its_own_row() {
     assert_eq!(loaded.config.admin.listen, "127.0.0.1:9180".parse().unwrap());
     assert_eq!(loaded.config.log.bytes, 1 << 30);
     assert_eq!(loaded.config.log.ids, 1 << 22);
-    assert_eq!(loaded.config.drain.over, Duration::from_secs(5));
+    assert_eq!(loaded.config.drain.over, Duration::from_secs(30));
     assert_eq!(loaded.warnings, []);
 }
 

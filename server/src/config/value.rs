@@ -1,9 +1,10 @@
 //! One value: from what a layer holds, through the row's checks, into the configuration, and back to TOML.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use thiserror::Error;
 use tracing_subscriber::filter::Targets;
 use ureq::http::Uri;
@@ -13,6 +14,9 @@ use super::keys::{HMAC_KEY_BYTES_MIN, is_loopback};
 use super::schema::{Choice, Kind, Setting};
 use super::secret::Secret;
 use super::units::{UnitError, parse_bytes, parse_duration, show_bytes, show_duration};
+
+/// Each is looked at for every stream that is asked for.
+const NETWORKS_MAX: usize = 256;
 
 /// A value as its layer holds it, not yet checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,6 +147,7 @@ impl Setting {
                 *field(config) = Some(text.to_owned());
             }
             Kind::Origins { field } => *field(config) = self.origins(raw)?,
+            Kind::Networks { field } => *field(config) = self.networks(raw)?,
             Kind::LogLevel { field } => {
                 let text = raw.text().filter(|text| is_log_level(text)).ok_or_else(|| self.refusal())?;
                 *field(config) = text.to_owned();
@@ -151,8 +156,34 @@ impl Setting {
         Ok(())
     }
 
+    /// Writes the value that `from` has into `to`.
+    pub(crate) fn copy(&self, from: &Config, to: &mut Config) {
+        let from = &mut from.clone();
+        match &self.kind {
+            Kind::Count { field, .. } | Kind::BytesShort { field, .. } => *field(to) = *field(from),
+            Kind::CountOrAuto { field, .. } => *field(to) = *field(from),
+            Kind::Bytes { field, .. } => *field(to) = *field(from),
+            Kind::Duration { field, .. } => *field(to) = *field(from),
+            Kind::DurationOrOff { field, .. } => *field(to) = *field(from),
+            Kind::Switch { field } => *field(to) = *field(from),
+            Kind::Choice(choice) => {
+                if let Some(index) = (choice.chosen)(from) {
+                    (choice.choose)(to, index);
+                }
+            }
+            Kind::Address { field } => *field(to) = *field(from),
+            Kind::Path { field } => field(to).clone_from(field(from)),
+            Kind::OptionalPath { field } => field(to).clone_from(field(from)),
+            Kind::Secret { field } => field(to).clone_from(field(from)),
+            Kind::KeySetUrl { field } => field(to).clone_from(field(from)),
+            Kind::Origins { field } => field(to).clone_from(field(from)),
+            Kind::Networks { field } => field(to).clone_from(field(from)),
+            Kind::LogLevel { field } => field(to).clone_from(field(from)),
+        }
+    }
+
     /// The value in `config` as a TOML literal; `None` if it is unset. A secret is shown as `<set>`.
-    pub(super) fn read(&self, config: &mut Config) -> Option<String> {
+    pub(crate) fn read(&self, config: &mut Config) -> Option<String> {
         Some(match &self.kind {
             Kind::Count { field, .. } | Kind::BytesShort { field, .. } => field(config).to_string(),
             Kind::CountOrAuto { field, .. } => match field(config) {
@@ -173,6 +204,10 @@ impl Setting {
             Kind::Secret { field } => format!("{:?}", field(config).as_ref()?),
             Kind::KeySetUrl { field } => toml_string(field(config).as_ref()?),
             Kind::Origins { field } => show_list(field(config)),
+            Kind::Networks { field } => {
+                let networks: Vec<String> = field(config).iter().map(show_network).collect();
+                show_list(&networks)
+            }
             Kind::LogLevel { field } => toml_string(field(config)),
         })
     }
@@ -212,6 +247,12 @@ impl Setting {
             Kind::Origins { .. } => {
                 "a list of origins, such as [\"https://app.example.com\"] (in the environment: separated by commas)"
                     .to_owned()
+            }
+            Kind::Networks { .. } => {
+                format!(
+                    "a list of at most {NETWORKS_MAX} addresses and networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"] (in the \
+                     environment: separated by commas)"
+                )
             }
             Kind::LogLevel { .. } => {
                 "off, error, warn, info, debug or trace, or a list such as \"info,corecast=debug\"".to_owned()
@@ -285,12 +326,30 @@ impl Setting {
         raw.text().filter(|text| !text.is_empty()).map(PathBuf::from).ok_or_else(|| self.refusal())
     }
 
+    fn networks(&self, raw: &Raw) -> Result<Vec<IpNet>, ValueError> {
+        let items = raw.list().filter(|items| items.len() <= NETWORKS_MAX).ok_or_else(|| self.refusal())?;
+        let networks = items.iter().map(|item| parse_network(item).ok_or_else(|| self.refusal()));
+        networks.collect()
+    }
+
     fn origins(&self, raw: &Raw) -> Result<Vec<Box<str>>, ValueError> {
         let items = raw.list().ok_or_else(|| self.refusal())?;
         match items.iter().find(|item| !is_origin(item)) {
             Some(item) => Err(ValueError::NotAnOrigin(item.clone())),
             None => Ok(items.into_iter().map(String::into_boxed_str).collect()),
         }
+    }
+}
+
+/// `10.0.0.0/8`, or an address for that one alone.
+fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn show_network(network: &IpNet) -> String {
+    match network.prefix_len() == network.max_prefix_len() {
+        true => network.addr().to_string(),
+        false => network.to_string(),
     }
 }
 

@@ -17,6 +17,7 @@ mod cgroup;
 mod log_folder;
 mod mounts;
 mod text;
+pub(crate) use text::grouped;
 
 #[cfg(test)]
 mod tests;

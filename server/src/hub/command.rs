@@ -1,6 +1,9 @@
 //! What a running hub can be told to do, by a signal or over the admin API. The control thread obeys, one at a time.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+
+use super::reload::ReloadReport;
+use crate::config::Problems;
 
 /// Commands that wait: more than people and their tools give in the time that one takes.
 const COMMANDS_MAX: usize = 16;
@@ -10,6 +13,8 @@ const COMMANDS_MAX: usize = 16;
 pub enum Command {
     /// Stop: drain, then end.
     Drain,
+    /// Read the configuration anew, and say what came of it.
+    Reload(oneshot::Sender<Result<ReloadReport, Problems>>),
 }
 
 /// Where commands are given. All clones reach the same hub.

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use corecast_ring::{ListenError, SelftestError, SetupError};
 use thiserror::Error;
 
+use super::takeover::PredecessorError;
 use crate::config::keys::KeyError;
 use crate::log::file::OpenError;
+use crate::systemd::SocketFault;
 
 /// Why a hub did not start, or did not stop well.
 #[derive(Debug, Error)]
@@ -23,7 +25,7 @@ pub enum StartError {
     #[error("hub.listen: {0}")]
     Listen(#[from] ListenError),
     /// The admin address.
-    #[error("admin.listen = \"{address}\": {source}; choose another address or end who has it")]
+    #[error("admin.listen = \"{address}\": {source}; {}", admin_remedy(source))]
     AdminListen {
         /// The address.
         address: SocketAddr,
@@ -80,6 +82,21 @@ pub enum StartError {
         /// Why not.
         cause: corecast_core::auth::KeyError,
     },
+    /// Sockets that came with the start.
+    #[error("{0}")]
+    Sockets(#[from] SocketFault),
+    /// The hub that is to be taken over.
+    #[error("{0}")]
+    Predecessor(#[from] PredecessorError),
+    /// The log is damaged, so it is not taken over.
+    #[error("the log that would be taken over is damaged: {0}")]
+    LogToTakeOver(String),
+    /// The process that took over is gone, and the log with it.
+    #[error(
+        "the process that took over failed after it was given the log: {0}; this hub has ended its streams, and every \
+         acknowledged event is in the log"
+    )]
+    SuccessorLost(String),
     /// The log cannot be opened.
     #[error("log.path: {0}")]
     Log(#[from] OpenError),
@@ -87,16 +104,20 @@ pub enum StartError {
     #[error("cannot draw random bytes: {0}")]
     Random(#[from] getrandom::Error),
     /// A thread cannot be started.
-    #[error("cannot start a thread: {0}; the limit of processes (RLIMIT_NPROC, TasksMax) may be too low")]
+    #[error(
+        "cannot start a thread: {0}; the limit of threads may be too low (TasksMax= or LimitNPROC= in a systemd unit)"
+    )]
     Thread(#[source] io::Error),
     /// A wake-up between threads cannot be had.
-    #[error("cannot make an eventfd: {0}; the limit of open files (RLIMIT_NOFILE) may be too low")]
+    #[error(
+        "cannot make an eventfd: {0}; the limit of open files may be too low (LimitNOFILE= in a systemd unit)"
+    )]
     Wake(#[source] io::Error),
     /// The control thread's event loop cannot be had.
     #[error("cannot start the control thread's event loop: {0}")]
     Runtime(#[source] io::Error),
     /// A file of the kernel's cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {source}; a systemd unit must not set ProcSubset=pid")]
     Kernel {
         /// Which.
         path: PathBuf,
@@ -106,4 +127,13 @@ pub enum StartError {
     /// A thread ended before the hub was told to stop.
     #[error("a thread of the hub ended by itself; this is a bug, please report it with the messages before")]
     ThreadLost,
+}
+
+/// What helps depends on whether the address is taken or forbidden.
+fn admin_remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "choose a port from 1024 on",
+        io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
+        _ => "choose another address or end who has it",
+    }
 }

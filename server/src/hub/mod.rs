@@ -5,51 +5,60 @@
 
 mod capacity;
 pub mod command;
+mod control;
 mod error;
 mod keyring;
 mod listeners;
 mod log;
+mod meanwhile;
+pub mod reload;
+mod signals;
+pub mod status;
+mod stop;
+mod takeover;
 mod threads;
+mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 pub use error::StartError;
+pub use takeover::PredecessorError;
 
+use crate::admin::control_stats::ControlStats;
+use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
 use crate::assets::assets;
 use crate::census::SharedCensus;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{InForce, Loaded, Source};
 use crate::sequencer::SequencerQueue;
-use crate::shard::inbox::{Inbox, Mail};
+use crate::systemd::{Service, Sockets};
 
 use capacity::Capacity;
-use command::{Command, Commands};
+use command::Commands;
+use control::Control;
 use keyring::Keyring;
 use listeners::Listeners;
 use log::OpenLog;
-use threads::{ShardParts, Threads};
-
-/// How long the streams' ends may take beyond the drain itself before the process ends without them.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long requests that have begun may take to be complete once the hub stops.
-const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How often it is looked whether they are.
-const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+use reload::{Parts, Reloader};
+use signals::Signals;
+use status::{DrainProgress, Status};
+use takeover::{Executable, Predecessor};
+use threads::{Prepared, ShardParts, Threads};
+use watchdog::Watchdog;
 
 /// What a hub is started with.
 #[derive(Debug)]
 pub struct HubOptions {
     /// Every setting, checked.
-    pub config: Config,
+    pub loaded: Loaded,
+    /// Where these are from, to be read again.
+    pub source: Source,
     /// Set for `corecast dev`.
     pub dev: Option<DevOptions>,
 }
@@ -60,6 +69,8 @@ pub struct DevOptions {
     pub page: String,
     /// What to print on standard output once both listeners are up, from the addresses they really have.
     pub banner: Box<dyn FnOnce(SocketAddr, SocketAddr) -> String + Send>,
+    /// What a process that takes over must have in its environment to be the same hub: the throw-away key.
+    pub environment: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for DevOptions {
@@ -69,164 +80,166 @@ impl std::fmt::Debug for DevOptions {
     }
 }
 
-/// Runs a hub until it is told to stop and has drained.
+/// Runs a hub until it is told to stop and has drained, or until it was taken over and has drained.
 ///
 /// # Errors
 /// Why it did not start, and what would help.
 pub fn run(options: HubOptions) -> Result<(), StartError> {
-    let HubOptions { config, dev } = options;
-    let capacity = Capacity::find(&config)?;
-    corecast_ring::selftest().map_err(StartError::Selftest)?;
-    let keyring = Keyring::load(&config)?;
-    let listeners = Listeners::bind(&config, capacity.shards)?;
-    capacity.report(&config, &listeners);
-    let clock = Clock::start();
-    // Connections wait in the listeners' queues while the log is read.
-    let log = OpenLog::open(&config, clock)?;
-    let log_view = log.readable.as_ref().map(|readable| readable.view.clone());
+    let service = Service::default();
+    // Before anything else is opened: these are known by their numbers.
+    let inherited = Sockets::inherited();
+    let mut predecessor = None;
+    let ended = inherited.map_err(StartError::from).and_then(|inherited| {
+        predecessor = Predecessor::find()?;
+        if predecessor.is_some() {
+            service.be_silent();
+        }
+        start_and_run(options, &service, inherited, &mut predecessor)
+    });
+    if let Err(error) = &ended {
+        let reason = error.to_string();
+        service.status(&reason);
+        if let Some(predecessor) = &predecessor {
+            predecessor.failed(&reason);
+        }
+    }
+    ended
+}
 
+fn start_and_run(
+    options: HubOptions,
+    service: &Service,
+    inherited: Sockets,
+    predecessor: &mut Option<Predecessor>,
+) -> Result<(), StartError> {
+    let HubOptions { loaded, source, dev } = options;
+    let in_force = InForce::new(loaded);
+    let config = in_force.config();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
     let mut signals = Signals::watch(&runtime)?;
-    let (page, banner) = dev.map_or((None, None), |dev| (Some(dev.page), Some(dev.banner)));
+    let (page, banner, environment) = match dev {
+        Some(dev) => (Some(dev.page), Some(dev.banner), dev.environment),
+        None => (None, None, Vec::new()),
+    };
+    let executable = Executable::of_this_process(environment).map_err(StartError::Runtime)?;
+    let sockets = match predecessor {
+        Some(predecessor) => predecessor.sockets()?,
+        None => inherited,
+    };
+
+    let capacity = Capacity::find(&config)?;
+    corecast_ring::selftest().map_err(StartError::Selftest)?;
+    let keyring = Keyring::load(&config)?;
+    let listeners = Listeners::open(&config, capacity.shards, sockets)?;
+    capacity.report(&config, &listeners);
+    let clock = Clock::start();
     let census = SharedCensus::new(config.limits.connections, config.limits.per_ip);
     let sequencer = SequencerQueue::new();
-    let (hub, admin) = (listeners.hub_addr(), listeners.admin_addr());
-    let Listeners { hub: hub_listeners, admin: admin_listener, .. } = listeners;
-    let mut threads = Threads::start(
-        ShardParts {
-            config: &config,
-            capacity: &capacity,
-            keyring: &keyring,
-            census: &census,
-            clock,
-            assets: assets(page),
-        },
-        hub_listeners,
-        log,
-        &sequencer,
-    )?;
+    let parts = ShardParts {
+        config: &config,
+        capacity: &capacity,
+        keyring: &keyring,
+        census: &census,
+        clock,
+        assets: assets(page),
+    };
+    let prepared = Prepared::start(parts, listeners.deal(capacity.shards), &sequencer)?;
+    if let Some(predecessor) = predecessor {
+        log::look_through(&config, || predecessor.still_preparing())?;
+        predecessor.wait_for_log()?;
+    }
+    // Connections wait in the listeners' queues while the log is read.
+    let log = OpenLog::open(&config, clock, service)?;
+    let view = log.readable.as_ref().map(|readable| readable.view.clone());
+    let mut threads = prepared.begin(log, &sequencer)?;
 
     let (commands, mut orders) = Commands::channel();
-    let draining = Arc::new(AtomicBool::new(false));
+    let token = config.admin_token();
+    let token = token.map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?;
     let state = AdminState {
         shards: threads.stats().into(),
-        census,
+        census: census.clone(),
         sequencer: sequencer.clone(),
-        log: log_view,
-        limits: config.settings().limits,
+        log: view,
+        config: in_force.clone(),
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
-        draining: Arc::clone(&draining),
+        draining: Arc::default(),
+        drain: DrainProgress::default(),
+        control: ControlStats::default(),
+        survey: Survey::new(threads.inboxes().into()),
         inboxes: threads.inboxes().into(),
         commands,
+        listen: listeners.hub_addr(),
+        admin: listeners.admin_addr(),
+        token,
     };
-    tracing::info!(%hub, %admin, "listening");
-    if let Some(banner) = banner {
-        println!("{}", banner(hub, admin));
+    let admin_end = start_tasks(&runtime, &listeners, &state, &threads, service)?;
+    let reloader = {
+        let (control, inboxes, sequencer) = (state.control.clone(), threads.inboxes(), sequencer.clone());
+        let _context = runtime.enter();
+        Reloader::new(Parts { source, in_force, keyring, inboxes, census, sequencer, control })?.spawn()
+    };
+    announce(&listeners, banner);
+    match predecessor.take() {
+        Some(predecessor) => {
+            service.take_over();
+            predecessor.serving();
+        }
+        None => service.ready(),
     }
-    runtime.block_on(control(
-        &config,
-        keyring,
-        &mut threads,
-        admin_listener,
+    let mut control = Control {
         state,
-        &mut signals,
-        &mut orders,
-    ))?;
-    stop(&runtime, threads, &sequencer, signals)
+        reloader,
+        threads: &mut threads,
+        service: service.clone(),
+        listeners: Some(listeners),
+        executable: &executable,
+        admin_end: Some(admin_end),
+    };
+    // A hub that has lost a thread ends at once; one that has lost its successor drains first.
+    let ending = runtime.block_on(control.obey(&mut signals, &mut orders))?;
+    let outcome = runtime.block_on(control.let_go(ending, &mut signals));
+    let over = control.drain_over();
+    // The admin listener stays for as long as this is the hub.
+    let _admin_end = control.admin_end.take();
+    stop::wait_for_end(&runtime, threads, &sequencer, over, signals)?;
+    outcome
 }
 
-/// Serves the admin listener, and drains the hub when told to. A hub that has lost its sequencer or its reader is an error:
-/// it must not go on without.
-async fn control(
-    config: &Config,
-    keyring: Keyring,
-    threads: &mut Threads,
-    listener: std::net::TcpListener,
-    state: AdminState,
-    signals: &mut Signals,
-    orders: &mut mpsc::Receiver<Command>,
-) -> Result<(), StartError> {
-    let inboxes = threads.inboxes();
-    let draining = Arc::clone(&state.draining);
-    tokio::spawn(async move {
-        if let Err(error) = admin::serve(listener, state, std::future::pending()).await {
+/// Starts what goes on beside the control thread's own work. The admin listener ends when what is returned is dropped.
+fn start_tasks(
+    runtime: &Runtime,
+    listeners: &Listeners,
+    state: &AdminState,
+    threads: &Threads,
+    service: &Service,
+) -> Result<oneshot::Sender<()>, StartError> {
+    let (end, ended) = oneshot::channel::<()>();
+    let (listener, admin) = (listeners.admin()?, state.clone());
+    runtime.spawn(async move {
+        let end = async {
+            // It ends by being dropped, which is no error here.
+            let _ = ended.await;
+        };
+        if let Err(error) = admin::serve(listener, admin, end).await {
             tracing::error!(%error, "the admin listener has ended, metrics are gone");
         }
     });
-    tokio::spawn(keyring.refresh(inboxes.clone()));
-    let cause = tokio::select! {
-        signal = signals.next() => signal,
-        Some(Command::Drain) = orders.recv() => "admin",
-        thread = threads.next_end() => {
-            tracing::error!(thread, "ended by itself");
-            return Err(StartError::ThreadLost);
-        }
-    };
-    tracing::info!(cause, over = ?config.drain.over, "stopping: streams are ended and told when to come back");
-    draining.store(true, Ordering::Relaxed);
-    threads::send_to_all(&inboxes, || Mail::Drain);
-    let finished = tokio::time::timeout(REQUEST_PATIENCE, requests_finished(&inboxes)).await;
-    if finished.is_err() {
-        tracing::warn!(patience = ?REQUEST_PATIENCE, "some requests were not complete in time");
-    }
-    threads::send_to_all(&inboxes, || Mail::EndStreams);
-    Ok(())
-}
-
-/// Waits until no shard has a request left to finish: what is acknowledged can still be shown before streams end.
-async fn requests_finished(inboxes: &[Inbox]) {
-    let mut look = tokio::time::interval(LOOK_INTERVAL);
-    while !inboxes.iter().all(Inbox::has_finished_requests) {
-        look.tick().await;
-    }
-}
-
-/// Waits until every stream has ended and every publish is answered; a second signal is obeyed at once.
-fn stop(
-    runtime: &tokio::runtime::Runtime,
-    threads: Threads,
-    sequencer: &SequencerQueue,
-    mut signals: Signals,
-) -> Result<(), StartError> {
-    let sequencer = sequencer.clone();
-    let stopped = runtime.block_on(async move {
-        let joined = tokio::task::spawn_blocking(move || threads.join(&sequencer));
-        tokio::select! {
-            joined = joined => joined.unwrap_or(Err(StartError::ThreadLost)),
-            signal = signals.next() => {
-                tracing::warn!(signal, "told twice: ending without waiting for streams");
-                std::process::exit(1);
-            }
-            () = tokio::time::sleep(STOP_PATIENCE) => {
-                tracing::warn!(patience = ?STOP_PATIENCE, "some connections did not end, ending without them");
-                std::process::exit(1);
-            }
-        }
+    let watchdog = Service::watchdog().map(|timeout| {
+        let (inboxes, ask) = (threads.inboxes(), threads.ask());
+        Watchdog::new(timeout, inboxes, state.sequencer.clone(), ask, state.control.clone())
     });
-    tracing::info!("stopped");
-    stopped
+    let (shards, drain) = (state.shards.clone(), state.drain.clone());
+    runtime.spawn(Status { shards, service: service.clone(), drain, watchdog }.say_on());
+    Ok(end)
 }
 
-/// The signals that stop a hub, watched from before it says that it runs.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn watch(runtime: &tokio::runtime::Runtime) -> Result<Self, StartError> {
-        let _context = runtime.enter();
-        let on = |kind| signal(kind).map_err(StartError::Runtime);
-        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
-    }
-
-    /// The name of the next one.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
+fn announce(listeners: &Listeners, banner: Option<Box<dyn FnOnce(SocketAddr, SocketAddr) -> String + Send>>) {
+    let (hub, admin) = (listeners.hub_addr(), listeners.admin_addr());
+    tracing::info!(%hub, %admin, pid = std::process::id(), "listening");
+    if let Some(banner) = banner {
+        println!("{}", banner(hub, admin));
     }
 }

@@ -8,6 +8,7 @@ use corecast_core::engine::output::ShardId;
 use corecast_core::engine::{Engine, EngineOptions};
 use corecast_core::hash::HashSeed;
 use corecast_core::http::Asset;
+use corecast_core::id::{Incarnation, Position};
 use corecast_core::limits::TOKENS_CACHED;
 use corecast_ring::{Listener, Ring, RingAddress, Setup, Wake, pin_to_core, set_timer_slack};
 
@@ -37,34 +38,62 @@ pub(super) struct ShardParts<'a> {
     pub(super) assets: Arc<[Asset]>,
 }
 
+/// Threads that wait for their log. Until then no connection is accepted; those that come wait in their queue.
+pub(super) struct Prepared {
+    shards: Vec<JoinHandle<()>>,
+    introductions: Vec<mpsc::Sender<Introduction>>,
+    rings: Vec<RingAddress>,
+    inboxes: Vec<Inbox>,
+    stats: Vec<Stats>,
+}
+
 /// See the module.
 pub(super) struct Threads {
     shards: Vec<JoinHandle<()>>,
-    sequencer: JoinHandle<()>,
+    /// Absent once it has ended because it was told to.
+    sequencer: Option<JoinHandle<()>>,
     /// Present if the log can be read.
     reader: Option<JoinHandle<()>>,
+    /// How the reader is asked, for as long as a shard can ask it.
+    ask: Option<tokio::sync::mpsc::WeakSender<ReplayRequest>>,
     /// What the sequencer and the reader say when they end.
     ends: Ends,
     inboxes: Vec<Inbox>,
     stats: Vec<Stats>,
 }
 
+/// Makes a shard on its own thread.
+type MakeShard = dyn FnOnce(Verifier, &OfLog) -> Shard + Send;
+
 /// Everything of a shard that can cross to its thread.
 struct Seed {
     id: ShardId,
     core: Option<usize>,
     slots: u32,
-    listener: Listener,
-    shard: Box<dyn FnOnce(Verifier) -> Shard + Send>,
+    listeners: Vec<Listener>,
+    shard: Box<MakeShard>,
     verifier: Box<dyn FnOnce() -> Verifier + Send>,
 }
 
-impl Threads {
-    /// Starts a thread for each listener's shard, the sequencer, and the reader of a log that can be read.
+/// What a shard must know of the log it begins with.
+#[derive(Clone)]
+struct OfLog {
+    incarnation: Incarnation,
+    newest: Position,
+    ask: Option<tokio::sync::mpsc::Sender<ReplayRequest>>,
+}
+
+/// What a shard waits for before it begins: the other shards' rings, and the log.
+struct Introduction {
+    rings: Vec<RingAddress>,
+    log: OfLog,
+}
+
+impl Prepared {
+    /// Starts a thread for each shard, which takes everything it needs of the machine and then waits.
     pub(super) fn start(
         parts: ShardParts<'_>,
-        listeners: Vec<Listener>,
-        log: OpenLog,
+        listeners: Vec<Vec<Listener>>,
         sequencer: &SequencerQueue,
     ) -> Result<Self, StartError> {
         let inboxes = listeners
@@ -73,20 +102,33 @@ impl Threads {
             .collect::<Result<Vec<_>, _>>()
             .map_err(StartError::Wake)?;
         let stats = vec![(); listeners.len()].into_iter().map(|()| Stats::default()).collect::<Vec<_>>();
+        let seeds = plant(&parts, listeners, sequencer, &inboxes, &stats)?;
+        start_shards(seeds, inboxes, stats)
+    }
+
+    /// Lets the shards begin where this log ends, with a sequencer, and with a reader if the log can be read.
+    pub(super) fn begin(self, log: OpenLog, sequencer: &SequencerQueue) -> Result<Threads, StartError> {
+        let Self { shards, introductions, rings, inboxes, stats } = self;
         let OpenLog { log, readable } = log;
         let (ask, requests) = replay::channel(inboxes.len());
         let ask = readable.is_some().then_some(ask);
-        let seeds = plant(&parts, listeners, &log, ask, sequencer, &inboxes, &stats)?;
-        let shards = start_shards(seeds)?;
+        let of_log = OfLog { incarnation: log.incarnation(), newest: log.newest(), ask: ask.clone() };
         let (end, ends) = ends();
         let work = Sequencer::new(sequencer.clone(), log, inboxes.clone());
         let sequencer = spawn_watched("sequencer", end.clone(), move || close(work.run()))?;
         let read = readable.map(|readable| readable.reader(inboxes.clone()));
         let reader =
             read.map(|reader| spawn_watched("reader", end, move || reader.run(requests))).transpose()?;
-        Ok(Self { shards, sequencer, reader, ends, inboxes, stats })
+        for introduce in introductions {
+            let introduction = Introduction { rings: rings.clone(), log: of_log.clone() };
+            introduce.send(introduction).map_err(|_| StartError::ThreadLost)?;
+        }
+        let ask = ask.map(|ask| ask.downgrade());
+        Ok(Threads { shards, sequencer: Some(sequencer), reader, ask, ends, inboxes, stats })
     }
+}
 
+impl Threads {
     pub(super) fn inboxes(&self) -> Vec<Inbox> {
         self.inboxes.clone()
     }
@@ -95,10 +137,24 @@ impl Threads {
         self.stats.clone()
     }
 
+    /// How the reader is asked, if there is one.
+    pub(super) fn ask(&self) -> Option<tokio::sync::mpsc::WeakSender<ReplayRequest>> {
+        self.ask.clone()
+    }
+
     /// Waits for the sequencer or the reader to end; which it was. Before the hub stops neither does.
     pub(super) async fn next_end(&mut self) -> &'static str {
         // The other end is with the threads, so that without any there is an end as well.
         self.ends.recv().await.unwrap_or("every thread")
+    }
+
+    /// Waits for the sequencer, which answers what is in its queue, hands it to the shards and closes the log. The shards go
+    /// on; nothing may be handed in any more.
+    pub(super) async fn close_log(&mut self, sequencer: &SequencerQueue) -> Result<(), StartError> {
+        sequencer.stop();
+        let Some(thread) = self.sequencer.take() else { return Ok(()) };
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        joined.map_err(|_| StartError::ThreadLost)?.map_err(|_| StartError::ThreadLost)
     }
 
     /// Waits for the shards, which end once they have drained, then for the sequencer, which closes the log, and for the
@@ -108,8 +164,10 @@ impl Threads {
             shard.join().map_err(|_| StartError::ThreadLost)?;
         }
         sequencer.stop();
-        self.sequencer.join().map_err(|_| StartError::ThreadLost)?;
-        self.reader.map_or(Ok(()), |reader| reader.join().map_err(|_| StartError::ThreadLost))
+        for thread in [self.sequencer, self.reader].into_iter().flatten() {
+            thread.join().map_err(|_| StartError::ThreadLost)?;
+        }
+        Ok(())
     }
 }
 
@@ -122,18 +180,15 @@ pub(super) fn send_to_all(inboxes: &[Inbox], letter: impl Fn() -> Mail) {
 
 fn plant(
     parts: &ShardParts<'_>,
-    listeners: Vec<Listener>,
-    log: &HubLog,
-    ask: Option<tokio::sync::mpsc::Sender<ReplayRequest>>,
+    listeners: Vec<Vec<Listener>>,
     sequencer: &SequencerQueue,
     inboxes: &[Inbox],
     stats: &[Stats],
 ) -> Result<Vec<Seed>, StartError> {
     let clock = parts.clock;
     let hash_seed = HashSeed::new(u128::from(getrandom::u64()?) << 64 | u128::from(getrandom::u64()?));
-    let (incarnation, newest) = (log.incarnation(), log.newest());
     let mut seeds = Vec::new();
-    for (number, listener) in listeners.into_iter().enumerate() {
+    for (number, listeners) in listeners.into_iter().enumerate() {
         let id = ShardId(number as u16);
         let (random_seed, cache_seed) = (getrandom::u64()?, getrandom::u64()?);
         let keys = parts.keyring.keys();
@@ -141,16 +196,17 @@ fn plant(
         let assets = Arc::clone(&parts.assets);
         let (shards, slots) = (inboxes.len() as u16, parts.capacity.slots);
         let drain_over = parts.config.drain.over;
+        let accept_rate = parts.config.accept_rate_of_shard(u32::from(shards));
         let (inbox, peers) = (inboxes[number].clone(), inboxes.to_vec());
-        let (sequencer, stats, replay) = (sequencer.clone(), stats[number].clone(), ask.clone());
-        let shard = move |verifier| {
+        let (sequencer, stats) = (sequencer.clone(), stats[number].clone());
+        let shard = move |verifier, log: &OfLog| {
             let options = EngineOptions {
                 shard: id,
                 shards,
                 slots,
-                incarnation,
-                newest,
-                replays: replay.is_some(),
+                incarnation: log.incarnation,
+                newest: log.newest,
+                replays: log.ask.is_some(),
                 hash_seed,
                 random_seed,
                 verifier,
@@ -158,13 +214,14 @@ fn plant(
                 assets,
             };
             let engine = Engine::new(settings, options);
-            Shard { id, engine, clock, inbox, peers, sequencer, replay, stats, drain_over }
+            let replay = log.ask.clone();
+            Shard { id, engine, clock, inbox, peers, sequencer, replay, stats, accept_rate, drain_over }
         };
         seeds.push(Seed {
             id,
             core: parts.capacity.cores.get(number).copied(),
             slots: parts.capacity.slots,
-            listener,
+            listeners,
             shard: Box::new(shard),
             verifier: Box::new(move || Verifier::new(keys, TOKENS_CACHED, cache_seed)),
         });
@@ -174,36 +231,33 @@ fn plant(
 
 /// Each thread makes its own ring, since a ring belongs to the thread that made it; once all have, each is told of the
 /// others'.
-fn start_shards(seeds: Vec<Seed>) -> Result<Vec<JoinHandle<()>>, StartError> {
+fn start_shards(seeds: Vec<Seed>, inboxes: Vec<Inbox>, stats: Vec<Stats>) -> Result<Prepared, StartError> {
     let (ready, readiness) = mpsc::channel::<(ShardId, Result<RingAddress, StartError>)>();
-    let mut threads = Vec::new();
+    let mut shards = Vec::new();
     let mut introductions = Vec::new();
     for seed in seeds {
-        let (introduce, introduction) = mpsc::channel::<Vec<RingAddress>>();
+        let (introduce, introduction) = mpsc::channel::<Introduction>();
         let ready = ready.clone();
         introductions.push(introduce);
         let name = format!("shard-{}", seed.id.0);
-        threads.push(spawn(name, move || run_shard(seed, &ready, &introduction))?);
+        shards.push(spawn(name, move || run_shard(seed, &ready, &introduction))?);
     }
     drop(ready);
-    let mut rings: Vec<Option<RingAddress>> = vec![None; threads.len()];
-    for (id, ring) in readiness.iter().take(threads.len()) {
+    let mut rings: Vec<Option<RingAddress>> = vec![None; shards.len()];
+    for (id, ring) in readiness.iter().take(shards.len()) {
         rings[id.0 as usize] = Some(ring?);
     }
     let rings: Vec<RingAddress> = rings.into_iter().flatten().collect();
-    if rings.len() != threads.len() {
+    if rings.len() != shards.len() {
         return Err(StartError::ThreadLost);
     }
-    for introduce in introductions {
-        introduce.send(rings.clone()).map_err(|_| StartError::ThreadLost)?;
-    }
-    Ok(threads)
+    Ok(Prepared { shards, introductions, rings, inboxes, stats })
 }
 
 fn run_shard(
     seed: Seed,
     ready: &mpsc::Sender<(ShardId, Result<RingAddress, StartError>)>,
-    introduction: &mpsc::Receiver<Vec<RingAddress>>,
+    introduction: &mpsc::Receiver<Introduction>,
 ) {
     settle(seed.core);
     let setup = Setup { slots: seed.slots, accepts: ACCEPTS, ..Setup::default() };
@@ -218,10 +272,11 @@ fn run_shard(
     if ready.send((seed.id, Ok(ring.address()))).is_err() {
         return;
     }
-    // The start was given up: another shard has no ring.
-    let Ok(rings) = introduction.recv() else { return };
-    let shard = (seed.shard)((seed.verifier)());
-    UringDriver::new(shard, ring, seed.listener, seed.slots, rings).run();
+    // The start was given up: another shard has no ring, or there is no log.
+    let Ok(Introduction { rings, log }) = introduction.recv() else { return };
+    let shard = (seed.shard)((seed.verifier)(), &log);
+    drop(log);
+    UringDriver::new(shard, ring, seed.listeners, seed.slots, rings).run();
 }
 
 /// Gives the thread its core, and timers that are not rounded up to 50 µs (prctl(2), `PR_SET_TIMERSLACK`).
@@ -229,7 +284,7 @@ fn settle(core: Option<usize>) {
     if let Some(core) = core
         && let Err(error) = pin_to_core(core)
     {
-        tracing::warn!(core, %error, "a shard cannot be pinned to its core");
+        tracing::warn!(core, %error, "a shard cannot be pinned to its core (SystemCallFilter= of a unit may lack sched_setaffinity)");
     }
     if let Err(error) = set_timer_slack(std::num::NonZeroU64::MIN) {
         tracing::warn!(%error, "timers stay coarse");

@@ -108,8 +108,24 @@ impl Ids {
     /// too: a whole segment's ids at once would hold up the sequencer.
     pub(super) fn forget(&mut self, upto: Position) {
         self.gone = self.gone.max(upto);
+        self.make_room(0);
         for _ in 0..FORGET_STEP {
             if self.entries.front().is_none_or(|oldest| oldest.position > self.gone) {
+                return;
+            }
+            self.forget_oldest();
+        }
+    }
+
+    /// Remembers at most so many from now on. If that is fewer, the oldest are forgotten a step at a time.
+    pub(super) fn set_len_max(&mut self, len_max: usize) {
+        self.len_max = len_max.min(IDS_MAX);
+    }
+
+    /// Forgets the oldest, at most a step of them, until there is room for `more`.
+    fn make_room(&mut self, more: usize) {
+        for _ in 0..FORGET_STEP {
+            if self.entries.len() + more <= self.len_max {
                 return;
             }
             self.forget_oldest();
@@ -120,9 +136,7 @@ impl Ids {
         if self.len_max == 0 || self.find_hash(entry.hash).is_some() {
             return;
         }
-        if self.entries.len() == self.len_max {
-            self.forget_oldest();
-        }
+        self.make_room(1);
         if (self.entries.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }

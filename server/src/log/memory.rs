@@ -13,7 +13,7 @@ use corecast_core::settings::HistorySettings;
 use corecast_core::time::UnixMillis;
 
 use super::ids::Ids;
-use super::{Log, LogError};
+use super::{Log, LogError, Retention};
 
 /// See the module.
 pub struct MemoryLog {
@@ -29,8 +29,7 @@ impl MemoryLog {
     /// An empty log. `incarnation` is drawn at random for each.
     #[must_use]
     pub fn new(incarnation: Incarnation, retention: HistorySettings) -> Self {
-        // An event has an id and a key at most, so that none is forgotten before its event.
-        let ids = Ids::new(retention.events.saturating_mul(2));
+        let ids = Ids::new(ids_of(&retention));
         Self { incarnation, newest: Position(0), retention, events: VecDeque::new(), bytes: 0, ids }
     }
 
@@ -80,4 +79,14 @@ impl Log for MemoryLog {
         self.trim(now);
         Ok(())
     }
+
+    fn set_retention(&mut self, retention: &Retention) {
+        self.retention = retention.history.clone();
+        self.ids.set_len_max(ids_of(&self.retention));
+    }
+}
+
+/// An event has an id and a key at most: none is forgotten before its event.
+fn ids_of(retention: &HistorySettings) -> usize {
+    retention.events.saturating_mul(2)
 }

@@ -12,10 +12,26 @@ pub mod timed;
 
 pub use memory::MemoryLog;
 
+use std::time::Duration;
+
 use corecast_core::event::SharedEvent;
 use corecast_core::id::{Incarnation, Position};
 use corecast_core::idempotency::EventKey;
+use corecast_core::settings::HistorySettings;
 use corecast_core::time::UnixMillis;
+
+/// How much is kept. Each log takes of it what concerns it.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// Of a log that keeps what histories do.
+    pub history: HistorySettings,
+    /// Bytes of a file log.
+    pub bytes: u64,
+    /// How long a file log keeps an event.
+    pub age: Duration,
+    /// Publishers' ids and idempotency keys that a file log remembers.
+    pub ids: usize,
+}
 
 /// A log, written by the sequencer alone.
 pub trait Log: Send {
@@ -37,6 +53,9 @@ pub trait Log: Send {
     /// # Errors
     /// Nothing of `events` is kept, and publishers are told so.
     fn append(&mut self, events: &[SharedEvent], now: UnixMillis) -> Result<(), LogError>;
+
+    /// Keeps so much from the next append on, also of nothing.
+    fn set_retention(&mut self, retention: &Retention);
 }
 
 /// Why events could not be kept.

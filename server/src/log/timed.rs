@@ -11,7 +11,7 @@ use corecast_core::id::{Incarnation, Position};
 use corecast_core::idempotency::EventKey;
 use corecast_core::time::UnixMillis;
 
-use super::{Log, LogError};
+use super::{Log, LogError, Retention};
 use crate::clock::Clock;
 
 /// Upper bounds of the buckets, in microseconds: from a disk with a battery to one that is in trouble.
@@ -106,6 +106,10 @@ impl<L: Log> Log for Timed<L> {
         let appended = self.log.append(events, now);
         self.times.count(self.clock.instant().since(begun));
         appended
+    }
+
+    fn set_retention(&mut self, retention: &Retention) {
+        self.log.set_retention(retention);
     }
 }
 

@@ -9,14 +9,15 @@ mod writer;
 
 pub use writer::{Writer, Written};
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
 use corecast_core::engine::output::PublishRequest;
 use crossbeam_queue::ArrayQueue;
 
 use crate::clock;
-use crate::log::{Log, LogError};
+use crate::log::{Log, LogError, Retention};
 use crate::shard::bell::Bell;
 use crate::shard::inbox::{Inbox, Mail, hand_in};
 
@@ -41,7 +42,13 @@ pub struct SequencerQueue {
 struct Shared {
     requests: ArrayQueue<Box<PublishRequest>>,
     bell: Bell,
-    stop: std::sync::atomic::AtomicBool,
+    /// What the log is to keep from now on, until the sequencer has told it.
+    retention: Mutex<Option<Retention>>,
+    stop: AtomicBool,
+    refuses: AtomicBool,
+    /// How often it was asked for a sign of life, and which of these it has answered.
+    asked: AtomicU64,
+    proven: AtomicU64,
     thread: std::sync::OnceLock<Thread>,
 }
 
@@ -58,25 +65,50 @@ impl SequencerQueue {
         let shared = Shared {
             requests: ArrayQueue::new(REQUESTS_MAX),
             bell: Bell::default(),
-            stop: std::sync::atomic::AtomicBool::new(false),
+            retention: Mutex::default(),
+            stop: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            proven: AtomicU64::new(0),
             thread: std::sync::OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
 
     /// Hands in the requests of a turn and then wakes the sequencer, so that one append has all of them. `refused` gets those
-    /// beyond `REQUESTS_MAX`.
+    /// beyond `REQUESTS_MAX`, and all once the queue takes none any more.
     pub fn send_all(
         &self,
         requests: impl Iterator<Item = Box<PublishRequest>>,
         mut refused: impl FnMut(Box<PublishRequest>),
     ) {
+        let takes = !self.shared.refuses.load(Ordering::SeqCst);
         for request in requests {
-            if let Err(request) = self.shared.requests.push(request) {
-                refused(request);
+            match if takes { self.shared.requests.push(request) } else { Err(request) } {
+                Ok(()) => {}
+                Err(request) => refused(request),
             }
         }
         self.ring();
+    }
+
+    /// Takes no request any more. A shard may be handing in some at this moment: once each has turned, what is in the queue
+    /// is all there will ever be.
+    pub fn refuse(&self) {
+        self.shared.refuses.store(true, Ordering::SeqCst);
+    }
+
+    /// Asks the sequencer for a sign of life: it gives one with its next turn, to be seen by [`SequencerQueue::has_turned`].
+    pub fn ask_to_turn(&self) -> u64 {
+        let question = self.shared.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        self.ring();
+        question
+    }
+
+    /// Whether the sequencer has turned since it was asked to.
+    #[must_use]
+    pub fn has_turned(&self, question: u64) -> bool {
+        self.shared.proven.load(Ordering::SeqCst) >= question
     }
 
     /// Requests that wait.
@@ -91,9 +123,23 @@ impl SequencerQueue {
         self.shared.requests.is_empty()
     }
 
+    /// Lets the log keep so much from now on.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner) = Some(retention);
+        self.ring();
+    }
+
+    fn take_retention(&self) -> Option<Retention> {
+        self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn has_retention(&self) -> bool {
+        self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Lets the sequencer end once it has answered everything that waits.
     pub fn stop(&self) {
-        self.shared.stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.shared.stop.store(true, Ordering::SeqCst);
         self.ring();
     }
 
@@ -105,8 +151,10 @@ impl SequencerQueue {
         }
     }
 
-    fn is_stopped(&self) -> bool {
-        self.shared.stop.load(std::sync::atomic::Ordering::SeqCst)
+    /// Whether the sequencer has been let go.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.shared.stop.load(Ordering::SeqCst)
     }
 }
 
@@ -133,7 +181,7 @@ impl<L: Log> Sequencer<L> {
         loop {
             while self.turn() {}
             self.queue.shared.bell.announce_sleep();
-            if self.queue.is_empty() {
+            if self.queue.is_empty() && !self.queue.has_retention() {
                 if self.queue.is_stopped() {
                     return self.writer.into_log();
                 }
@@ -144,7 +192,12 @@ impl<L: Log> Sequencer<L> {
     }
 
     /// Takes what waits, up to a batch. Whether there was anything.
-    fn turn(&mut self) -> bool {
+    pub(crate) fn turn(&mut self) -> bool {
+        let shared = &self.queue.shared;
+        shared.proven.store(shared.asked.load(Ordering::SeqCst), Ordering::SeqCst);
+        if let Some(retention) = self.queue.take_retention() {
+            self.writer.set_retention(&retention, clock::unix_now());
+        }
         let requests = self.next_batch();
         if requests.is_empty() {
             return false;

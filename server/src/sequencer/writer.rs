@@ -11,9 +11,9 @@ use corecast_core::event::{Event, SequencedEvent, SharedEvent};
 use corecast_core::frame::Frame;
 use corecast_core::id::{EventId, Position};
 use corecast_core::idempotency::EventKey;
-use corecast_core::time::UnixMillis;
+use corecast_core::time::{Instant, UnixMillis};
 
-use crate::log::{Log, LogError};
+use crate::log::{Log, LogError, Retention};
 
 /// Places events in one log, in one order.
 pub struct Writer<L> {
@@ -60,6 +60,13 @@ impl<L: Log> Writer<L> {
         self.log
     }
 
+    /// Lets the log keep so much, and let go of what is more.
+    pub fn set_retention(&mut self, retention: &Retention, now: UnixMillis) {
+        self.log.set_retention(retention);
+        // Of nothing: a log that cannot keep anything has said so to who wanted it to.
+        let _ = self.log.append(&[], now);
+    }
+
     /// Places and keeps what `requests` publish: all of it or nothing.
     pub fn write(&mut self, requests: Vec<Box<PublishRequest>>, now: UnixMillis) -> Written {
         let mut batch = Batch {
@@ -81,19 +88,25 @@ impl<L: Log> Writer<L> {
     }
 
     fn place_all(&mut self, request: PublishRequest, batch: &mut Batch) -> PublishAnswer {
-        let PublishRequest { from, key, events } = request;
+        let PublishRequest { from, key, published, events } = request;
         let events = events.into_iter().enumerate();
         let results = events.map(|(index, event)| {
             let event = event?;
             let key = key.map(|key| key.event(index)).filter(|_| !event.ephemeral);
-            Ok(self.place(event, key, batch))
+            Ok(self.place(event, key, published, batch))
         });
         PublishAnswer { to: from, results: results.collect() }
     }
 
     /// Gives an event its place behind the newest and encodes it. What is kept already, under the publisher's id or
     /// the key of its request, is answered as it was the first time, and nothing is kept twice.
-    fn place(&mut self, event: Event, key: Option<EventKey>, batch: &mut Batch) -> Box<str> {
+    fn place(
+        &mut self,
+        event: Event,
+        key: Option<EventKey>,
+        published: Instant,
+        batch: &mut Batch,
+    ) -> Box<str> {
         if let Some(known) = self.find(&event, key, batch) {
             return known;
         }
@@ -124,6 +137,7 @@ impl<L: Log> Writer<L> {
             expires: ttl_ms.map(|ms| UnixMillis(batch.now.0.saturating_add(ms))),
             ephemeral: event.ephemeral,
             sequenced: batch.now,
+            published,
             frame,
         }));
         wire_id

@@ -16,6 +16,7 @@ use corecast_core::replay::{PageRead, Sought};
 use corecast_ring::Wake;
 use crossbeam_queue::ArrayQueue;
 
+use super::ShardSettings;
 use super::bell::Bell;
 
 /// Events that wait for a shard: a little more than two windows, so that the next one is at hand. 8 B each.
@@ -64,8 +65,12 @@ pub enum Mail {
     Page(PageRead),
     /// Tokens are verified with these keys from now on.
     Keys(Box<Keys>),
+    /// The configuration has changed.
+    Settings(Box<ShardSettings>),
     /// Something that an operator asks of the engine.
     Ask(Ask),
+    /// The hub is about to stop: nobody new is accepted, and who is here has one more request answered.
+    LastRequests,
     /// The hub stops: requests that have begun are finished.
     Drain,
     /// No shard has a request left to finish: streams may end.
@@ -85,7 +90,7 @@ struct Shared {
     wake: Wake,
     /// Connections that may still move in. Out of date by a turn; the margin of the table makes up for it.
     room: AtomicU32,
-    /// Requests that a draining shard has yet to finish; `NOT_DRAINING` before.
+    /// Requests that a stopping shard has yet to finish; `NOT_DRAINING` before.
     unfinished: AtomicU32,
     closed: AtomicBool,
 }
@@ -114,7 +119,9 @@ impl Inbox {
         self.shared.closed.store(true, Ordering::SeqCst);
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether the shard has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         self.shared.closed.load(Ordering::Relaxed)
     }
 
@@ -134,7 +141,7 @@ impl Inbox {
     /// # Errors
     /// The event, to be tried again once the shard has turned.
     pub fn queue_event(&self, event: SharedEvent) -> Result<(), SharedEvent> {
-        if self.is_closed() {
+        if self.has_ended() {
             return Ok(());
         }
         self.shared.events.push(event).inspect_err(|_| self.wake_shard())
@@ -145,7 +152,7 @@ impl Inbox {
     /// # Errors
     /// The letter.
     pub fn queue(&self, mail: Mail) -> Result<(), Mail> {
-        if self.is_closed() {
+        if self.has_ended() {
             return Ok(());
         }
         self.shared.mail.push(mail).inspect_err(|_| self.wake_shard())
@@ -192,7 +199,7 @@ impl Inbox {
         self.shared.room.load(Ordering::Relaxed) > ROOM_MARGIN
     }
 
-    /// A draining shard tells how many requests it has yet to finish.
+    /// A stopping shard tells how many requests it has yet to finish: before the drain those that may still come count too.
     pub fn announce_unfinished(&self, requests: u32) {
         self.shared.unfinished.store(requests, Ordering::SeqCst);
     }
@@ -207,6 +214,12 @@ impl Inbox {
     #[must_use]
     pub fn has_events(&self) -> bool {
         !self.shared.events.is_empty()
+    }
+
+    /// Events that wait for the shard.
+    #[must_use]
+    pub fn events_waiting(&self) -> usize {
+        self.shared.events.len()
     }
 
     /// Wakes the shard if it sleeps: for what was queued.

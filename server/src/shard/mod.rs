@@ -14,6 +14,7 @@ use corecast_core::engine::Engine;
 use corecast_core::engine::output::ShardId;
 use corecast_core::id::Position;
 use corecast_core::replay::{PageRead, Sought};
+use corecast_core::settings::Settings;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
@@ -44,8 +45,23 @@ pub struct Shard {
     pub replay: Option<mpsc::Sender<ReplayRequest>>,
     /// Where it shows what it counts.
     pub stats: Stats,
-    /// The window over which clients of a stopping hub are asked to come back.
+    /// Connections it accepts a second; 0 is no bound.
+    pub accept_rate: u32,
+    /// The window over which the streams of a stopping hub end.
     pub drain_over: Duration,
+}
+
+/// What a shard is told when the configuration has changed.
+#[derive(Clone, Debug)]
+pub struct ShardSettings {
+    /// What its engine follows.
+    pub engine: Settings,
+    /// Connections it accepts a second; 0 is no bound.
+    pub accept_rate: u32,
+    /// The window over which the streams of a stopping hub end.
+    pub drain_over: Duration,
+    /// When the kernel gives up peers that connect from now on.
+    pub user_timeout: Duration,
 }
 
 impl Shard {

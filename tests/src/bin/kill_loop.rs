@@ -7,7 +7,7 @@
 
 use std::process::ExitCode;
 
-use corecast_tests::kill_loop::{LogKind, Plan};
+use corecast_tests::kill_loop::{Ends, LogKind, Plan};
 
 const KILLS_DEFAULT: u32 = 200;
 
@@ -25,7 +25,8 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
-    let mut plan = Plan { kills: KILLS_DEFAULT, seed: fastrand::u64(..), log: LogKind::File };
+    let mut plan =
+        Plan { ends: Ends::Killed, kills: KILLS_DEFAULT, seed: fastrand::u64(..), log: LogKind::File };
     let number = |text: &str| text.parse().map_err(|error| format!("{text}: {error}"));
     while let Some(argument) = arguments.next() {
         match argument.as_str() {

@@ -92,6 +92,12 @@ impl Census for Streams {
         Ok(())
     }
 
+    fn enter(&self, _: PeerHash) -> Option<Full> {
+        let is_full = self.count.get() >= self.max;
+        self.count.set(self.count.get() + 1);
+        is_full.then_some(Full::Process)
+    }
+
     fn leave(&self, _: PeerHash) {
         self.count.set(self.count.get().checked_sub(1).expect("whoever leaves has entered"));
     }
@@ -322,6 +328,12 @@ impl World {
                 match story.byte() {
                     Some(0xdd) => engine.begin_drain(Duration::from_secs(5)),
                     Some(0xee) => engine.end_streams(),
+                    Some(0xcc) => {
+                        let choice = story.byte().unwrap_or(0);
+                        let mut settings = settings(choice);
+                        settings.limits.dry_run = story.byte().is_some_and(|byte| byte & 1 != 0);
+                        engine.replace_settings(settings);
+                    }
                     Some(mood) => self.answer_of_log(shard, mood),
                     None => {}
                 }
@@ -413,6 +425,7 @@ impl World {
             expires,
             ephemeral: event.ephemeral,
             sequenced: self.now.unix,
+            published: self.now.instant,
             frame,
         });
         if !sequenced.ephemeral {
@@ -547,6 +560,7 @@ impl World {
         for id in failed {
             self.shards[shard].engine.handle_send_failed(id);
         }
+        self.shards[shard].engine.handle_sent(self.now.instant);
         self.check(shard);
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use crate::wait::{PATIENCE, eventually};
@@ -20,6 +21,8 @@ pub(super) struct Process {
     pub(super) log: Log,
     /// Whether its end is no surprise: it was told to end, or has not come up.
     pub(super) expected_to_end: bool,
+    /// Whether others of its group may outlive it.
+    pub(super) kills_group: bool,
 }
 
 impl Process {
@@ -45,7 +48,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let ended = self.child.try_wait().ok().flatten();
-        // Neither can fail in a way that matters: the process may be gone already.
+        // None of it can fail in a way that matters: the process may be gone already.
+        if self.kills_group {
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
@@ -97,9 +103,18 @@ impl Log {
         self.lock().lines.iter().find(|line| is_it(line)).cloned()
     }
 
+    pub(super) fn count(&self, is_it: impl Fn(&str) -> bool) -> usize {
+        self.lock().lines.iter().filter(|line| is_it(line)).count()
+    }
+
     /// Waits for the last line of a process that has ended.
     pub(super) fn wait_for_end(&self) {
         eventually(PATIENCE, "the end of the log", || self.lock().is_over.then_some(()));
+    }
+
+    /// The fields of every line that says so, one for each process.
+    pub(super) fn listening(&self) -> Vec<Value> {
+        self.lock().lines.iter().filter_map(|line| listening(line)).collect()
     }
 
     /// The fields of the line that says which addresses were bound.

@@ -1,7 +1,9 @@
-//! The lives of the hub: started on the same folder, loaded, and killed at a random moment.
+//! The lives of the hub: started on the same folder, loaded, and ended at a random moment.
 
 use std::fmt;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Plan;
@@ -51,6 +53,17 @@ pub enum LogKind {
     Memory,
 }
 
+/// How lives end, but for the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Most by `kill -9`, anywhere.
+    Killed,
+    /// In a drain, after a new process has taken over.
+    TakenOver,
+    /// In a drain, before a new process is started with the same socket.
+    Restarted,
+}
+
 /// How a life ends that has begun.
 #[derive(Clone, Copy, Debug)]
 enum End {
@@ -63,6 +76,10 @@ enum End {
 #[derive(Debug)]
 pub struct Lives {
     builder: HubBuilder,
+    ends: Ends,
+    /// The hub that lives, where one life goes over into the next.
+    hub: Option<Hub>,
+    handed_on: u32,
     disk: Option<CrashDisk>,
     log_folder: Option<PathBuf>,
     folder: Option<tempfile::TempDir>,
@@ -92,8 +109,18 @@ impl Lives {
             None => builder,
             Some(folder) => builder.log_in(folder).set("log.bytes", format!("{log_kib}KiB")),
         };
+        let builder = match plan.ends {
+            Ends::Killed | Ends::TakenOver => builder,
+            Ends::Restarted => {
+                let socket = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+                builder.socket("hub", &Arc::new(socket.into()))
+            }
+        };
         Self {
             builder,
+            ends: plan.ends,
+            hub: None,
+            handed_on: 0,
             disk,
             log_folder,
             folder: Some(folder),
@@ -109,11 +136,14 @@ impl Lives {
 
     /// How often it has been killed.
     pub(super) fn kills(&self) -> u32 {
-        self.killed + self.killed_in_start + self.killed_in_drain
+        self.killed + self.killed_in_start + self.killed_in_drain + self.handed_on
     }
 
     /// Starts the hub once and ends it.
     pub(super) fn live_one(&mut self, whereabouts: &Whereabouts) {
+        if self.ends != Ends::Killed {
+            return self.hand_on(whereabouts);
+        }
         match self.random.u32(0..100) {
             0..15 => self.die_in_start(),
             15..25 => self.live(whereabouts, End::KilledInItsDrain),
@@ -121,6 +151,21 @@ impl Lives {
             _ => self.live(whereabouts, End::Killed),
         }
         self.lose_power();
+    }
+
+    /// Ends a life so that nobody notices but by a stream that has to be resumed.
+    fn hand_on(&mut self, whereabouts: &Whereabouts) {
+        let mut hub = self.hub.take().unwrap_or_else(|| self.start(whereabouts));
+        whereabouts.wait_for_acknowledged(self.random.u64(1..EVENTS_MAX));
+        let_pass(self.random_moment(KILL_MOMENT_MAX));
+        if self.ends == Ends::TakenOver {
+            hub.take_over();
+        } else {
+            stop(hub);
+            hub = self.start(whereabouts);
+        }
+        self.hub = Some(hub);
+        self.handed_on += 1;
     }
 
     fn die_in_start(&mut self) {
@@ -161,7 +206,7 @@ impl Lives {
 
     /// Starts the hub for the last time.
     pub(super) fn live_last(&mut self, whereabouts: &Whereabouts) -> Hub {
-        self.start(whereabouts)
+        self.hub.take().unwrap_or_else(|| self.start(whereabouts))
     }
 
     /// Stops it for good. What it has gone through has left nothing wrong in its log.
@@ -203,12 +248,20 @@ impl Lives {
 
 fn stop(mut hub: Hub) {
     hub.sigterm();
-    assert_eq!(hub.wait_for_exit(DRAIN_WITHIN).code(), Some(0), "a clean stop");
+    hub.wait_until_gone(DRAIN_WITHIN);
+    assert_eq!(
+        hub.wait_for_exit(DRAIN_WITHIN).code(),
+        Some(0),
+        "a clean stop of the process that was started"
+    );
 }
 
 impl fmt::Display for Lives {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { killed_in_start, killed_in_drain, stopped, .. } = self;
+        let Self { killed_in_start, killed_in_drain, stopped, handed_on, .. } = self;
+        if self.ends != Ends::Killed {
+            return write!(f, "{handed_on} times {:?}", self.ends);
+        }
         write!(
             f,
             "kills = {} ({killed_in_start} in the start, {killed_in_drain} in the drain), clean stops = {stopped}",

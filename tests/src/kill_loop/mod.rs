@@ -1,4 +1,5 @@
-//! A hub under load that is killed again and again and started on the same folder, and everybody who saw it.
+//! A hub under load that is killed again and again and started on the same folder, or taken over, or restarted with the same
+//! socket; and everybody who saw it.
 //!
 //! What is promised: an acknowledged event has its one place in the order, and whoever resumes gets it once; what was
 //! shown to one subscriber is never gone or changed later. Publishers and subscribers live through all lives of the
@@ -15,7 +16,7 @@ mod subscriber;
 mod whereabouts;
 
 pub use judge::Verdict;
-pub use lives::{Lives, LogKind};
+pub use lives::{Ends, Lives, LogKind};
 
 use std::fmt;
 use std::thread;
@@ -57,7 +58,9 @@ const SUBSCRIBERS: [Habit; 11] = [
 /// What to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How often the hub is killed.
+    /// How lives of the hub end, but for the last.
+    pub ends: Ends,
+    /// How many do so.
     pub kills: u32,
     /// Draws the moments and the sizes. Threads and kernel make their own chance, so a run is not repeated by it.
     pub seed: u64,
@@ -74,6 +77,10 @@ pub struct Report {
     pub lives: Lives,
     /// What all saw.
     pub verdict: Verdict,
+    /// Who was turned away by a hub that was said to be there, and how.
+    pub turned_away: Vec<String>,
+    /// Connections that were closed while they were kept, and opened again.
+    pub reopened: u64,
 }
 
 impl Plan {
@@ -123,7 +130,8 @@ impl Plan {
         if !verdict.is_clean() {
             lives.keep_folder();
         }
-        Report { seed: self.seed, lives, verdict }
+        let (turned_away, reopened) = whereabouts.into_complaints();
+        Report { seed: self.seed, lives, verdict, turned_away, reopened }
     }
 }
 
@@ -134,6 +142,13 @@ fn joined<T>(handle: thread::ScopedJoinHandle<'_, T>) -> T {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}; {}; seed {}", self.lives, self.verdict, self.seed)?;
+        writeln!(
+            f,
+            "  turned away = {}, kept connections reopened = {}",
+            self.turned_away.len(),
+            self.reopened
+        )?;
+        self.turned_away.iter().take(20).try_for_each(|how| writeln!(f, "  {how}"))?;
         self.verdict.findings().iter().try_for_each(|finding| writeln!(f, "  {finding}"))?;
         self.lives
             .kept_folder()

@@ -136,10 +136,21 @@ impl Publisher {
     }
 
     fn exchange(&mut self, request: &[u8], whereabouts: &Whereabouts) -> Option<Answer> {
-        if self.client.is_none() {
+        let is_new = self.client.is_none();
+        if is_new {
             self.client = Client::try_connect(whereabouts.find_hub(0)?);
         }
-        let answer = self.client.as_mut()?.try_exchange(request)?;
+        let answer = self.client.as_mut().and_then(|client| client.try_exchange(request));
+        match &answer {
+            Some(answer) if answer.status() == 200 => {}
+            None if !is_new => whereabouts.reopen(),
+            _ => whereabouts.turn_away(format!(
+                "{:?}: {answer:?}, connected: {}",
+                self.manner,
+                self.client.is_some()
+            )),
+        }
+        let answer = answer?;
         if answer.head.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
             self.client = None;
         }

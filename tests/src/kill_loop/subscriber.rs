@@ -83,6 +83,8 @@ impl Subscriber {
             if let Some(mut stream) = EventStream::try_open(addr, &request, buffer_bytes) {
                 self.streams += 1;
                 self.follow(&mut stream);
+            } else {
+                whereabouts.turn_away(format!("{:?} was given no stream", self.habit));
             }
             if self.has_reason_to_complain() {
                 return whereabouts.stop_early();

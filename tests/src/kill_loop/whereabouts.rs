@@ -21,6 +21,8 @@ struct State {
     hub: Option<SocketAddr>,
     lives: u32,
     acknowledged: u64,
+    turned_away: Vec<String>,
+    reopened: u64,
     publishers_may_end: bool,
     seen_enough: bool,
     is_over: bool,
@@ -65,6 +67,22 @@ impl Whereabouts {
     /// Publishers have been told `count` times more that an event was taken.
     pub(super) fn acknowledge(&self, count: usize) {
         self.change(|state| state.acknowledged += count as u64);
+    }
+
+    /// Somebody was turned away.
+    pub(super) fn turn_away(&self, how: String) {
+        self.change(|state| state.turned_away.push(how));
+    }
+
+    /// Somebody found a kept connection closed.
+    pub(super) fn reopen(&self) {
+        self.change(|state| state.reopened += 1);
+    }
+
+    /// Who was turned away, and how many connections were reopened.
+    pub(super) fn into_complaints(self) -> (Vec<String>, u64) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (state.turned_away, state.reopened)
     }
 
     /// Waits for that to have happened so often more.

@@ -74,11 +74,13 @@ pub enum Fault {
     ReadFailure,
     /// The folder of the log is emptied while the hub is down.
     Wipe,
+    /// The operator changes the settings of the running hub.
+    NewSettings,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::ShortSend,
         Self::FullSocket,
         Self::Reset,
@@ -111,6 +113,7 @@ impl Fault {
         Self::SlowDisk,
         Self::ReadFailure,
         Self::Wipe,
+        Self::NewSettings,
     ];
 
     /// How often it strikes where it can, before the run's own factor: what is drawn for every send is rare, what is
@@ -138,6 +141,7 @@ impl Fault {
             Self::SlowDisk => 0.02,
             Self::ReadFailure => 0.1,
             Self::Wipe => 0.1,
+            Self::NewSettings => 0.1,
         }
     }
 }

@@ -19,25 +19,55 @@ pub(super) struct Count {
 #[derive(Debug)]
 struct Shared {
     streams: Cell<u32>,
-    streams_max: u32,
-    per_ip_max: u32,
+    limits: Cell<Limits>,
+    /// Whether it never says that it is full.
+    is_planted: bool,
     /// Whether anybody was refused since it was last looked at.
     was_full: Cell<bool>,
     addresses: RefCell<BTreeMap<PeerHash, u32>>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    streams_max: u32,
+    per_ip_max: u32,
+}
+
 impl Count {
     /// Nobody yet.
     pub(super) fn new(limits: &LimitSettings, plant: Plant) -> Self {
-        let streams_max = if plant == Plant::UncountedStreams { u32::MAX } else { limits.connections };
-        let shared = Shared {
-            streams: Cell::new(0),
-            streams_max,
-            per_ip_max: limits.per_ip,
-            was_full: Cell::new(false),
-            addresses: RefCell::default(),
+        let count = Self {
+            shared: Rc::new(Shared {
+                streams: Cell::new(0),
+                limits: Cell::new(Limits { streams_max: 0, per_ip_max: 0 }),
+                is_planted: plant == Plant::UncountedStreams,
+                was_full: Cell::new(false),
+                addresses: RefCell::default(),
+            }),
         };
-        Self { shared: Rc::new(shared) }
+        count.set_limits(limits);
+        count
+    }
+
+    /// Counts under these limits from now on. Who is in stays.
+    pub(super) fn set_limits(&self, limits: &LimitSettings) {
+        let streams_max = if self.shared.is_planted { u32::MAX } else { limits.connections };
+        self.shared.limits.set(Limits { streams_max, per_ip_max: limits.per_ip });
+    }
+
+    fn count_in(&self, peer: PeerHash) {
+        *self.shared.addresses.borrow_mut().entry(peer).or_insert(0) += 1;
+        self.shared.streams.set(self.shared.streams.get() + 1);
+    }
+
+    fn full(&self, peer: PeerHash) -> Option<Full> {
+        let Limits { streams_max, per_ip_max } = self.shared.limits.get();
+        let of_peer = self.shared.addresses.borrow().get(&peer).copied().unwrap_or(0);
+        if per_ip_max > 0 && of_peer >= per_ip_max {
+            Some(Full::Address)
+        } else {
+            (self.shared.streams.get() >= streams_max).then_some(Full::Process)
+        }
     }
 
     /// How many there are.
@@ -53,19 +83,21 @@ impl Count {
 
 impl Census for Count {
     fn try_enter(&self, peer: PeerHash) -> Result<(), Full> {
-        let shared = &self.shared;
-        let mut addresses = shared.addresses.borrow_mut();
-        let of_peer = addresses.entry(peer).or_insert(0);
-        if shared.per_ip_max > 0 && *of_peer == shared.per_ip_max {
-            return Err(Full::Address);
+        let full = self.full(peer);
+        if full == Some(Full::Process) {
+            self.shared.was_full.set(true);
         }
-        if shared.streams.get() >= shared.streams_max {
-            shared.was_full.set(true);
-            return Err(Full::Process);
+        if let Some(full) = full {
+            return Err(full);
         }
-        *of_peer += 1;
-        shared.streams.set(shared.streams.get() + 1);
+        self.count_in(peer);
         Ok(())
+    }
+
+    fn enter(&self, peer: PeerHash) -> Option<Full> {
+        let full = self.full(peer);
+        self.count_in(peer);
+        full
     }
 
     fn leave(&self, peer: PeerHash) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corecast::log::{Log, MemoryLog};
+use corecast::log::{self, Log, MemoryLog};
 use corecast_core::auth::{Keys, Verifier};
 use corecast_core::engine::output::{PublishRequest, ShardId};
 use corecast_core::engine::{Engine, EngineOptions};
@@ -56,6 +56,9 @@ pub(super) struct Hub {
     /// Whether it starts again once it has stopped.
     rolls_over: bool,
     starts: u64,
+    reloads: u64,
+    /// Streams that may be open beyond a limit that was lowered, or was not enforced.
+    overhang: u32,
     /// How often the power failed while the log was being written.
     torn_writes: u64,
     /// What engines counted that are no more.
@@ -82,6 +85,8 @@ impl Hub {
             stops: None,
             rolls_over: false,
             starts: 0,
+            reloads: 0,
+            overhang: 0,
             torn_writes: 0,
             past: Totals::default(),
         };
@@ -111,6 +116,7 @@ impl Hub {
         self.rolls_over = false;
         self.is_sequencing = false;
         self.stops = None;
+        self.overhang = 0;
         self.reader = log
             .catalog()
             .zip(self.storage.as_ref())
@@ -244,6 +250,33 @@ impl Hub {
         !self.shards.is_empty()
     }
 
+    /// The operator changes the settings. Of a log on a disk they stay.
+    pub(super) fn reload(&mut self, net: &mut Network, oracle: &mut Oracle) {
+        let settings = self.scene.other_settings(net.chance.of(Fault::NewSettings));
+        net.trace.note(format_args!("the operator changes to {settings:?}"));
+        self.reloads += 1;
+        self.overhang = self.count.streams();
+        self.count.set_limits(&settings.limits);
+        oracle.on_settings(settings.clone());
+        if self.storage.is_none()
+            && let Some(sequencer) = &mut self.sequencer
+        {
+            let history = settings.history.clone();
+            let retention = log::Retention { history, bytes: 0, age: Duration::ZERO, ids: 0 };
+            sequencer.set_retention(&retention, net.unix);
+        }
+        for shard in &mut self.shards {
+            shard.on_settings(&settings, net);
+        }
+        self.scene.settings = settings;
+    }
+
+    /// How often the operator has changed the settings.
+    #[must_use]
+    pub(super) const fn reloads(&self) -> u64 {
+        self.reloads
+    }
+
     /// Takes no more, then ends all streams over a while.
     pub(super) fn drain(&mut self, over: Duration, net: &mut Network, oracle: &mut Oracle) {
         if self.stops.is_none() {
@@ -340,11 +373,16 @@ impl Hub {
         }
     }
 
-    fn check_count(&self, now: Instant, oracle: &mut Oracle) {
+    fn check_count(&mut self, now: Instant, oracle: &mut Oracle) {
         let streams: u32 = self.shards.iter().map(|shard| shard.engine.streams()).sum();
         assert_eq!(streams, self.count.streams(), "streams of all shards, and as they are counted");
-        let streams_max = self.scene.settings.limits.connections;
+        let limits = &self.scene.settings.limits;
+        if limits.dry_run {
+            self.overhang = streams;
+        }
+        let streams_max = limits.connections.max(self.overhang);
         assert!(streams <= streams_max, "{streams} streams, allowed are {streams_max}");
+        self.overhang = self.overhang.min(streams);
         if self.count.take_was_full() {
             oracle.on_full(now);
         }

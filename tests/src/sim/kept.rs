@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use corecast::log::file::{Catalog, FileLog, LogState};
-use corecast::log::{Log, LogError, MemoryLog};
+use corecast::log::{Log, LogError, MemoryLog, Retention};
 use corecast_core::event::SharedEvent;
 use corecast_core::id::{Incarnation, Position};
 use corecast_core::idempotency::EventKey;
@@ -113,6 +113,13 @@ impl Log for SimLog {
         match &mut self.kind {
             Kind::Memory(log) => log.append(events, now),
             Kind::File(log) => log.append(events, now),
+        }
+    }
+
+    fn set_retention(&mut self, retention: &Retention) {
+        match &mut self.kind {
+            Kind::Memory(log) => log.set_retention(retention),
+            Kind::File(log) => log.set_retention(retention),
         }
     }
 }

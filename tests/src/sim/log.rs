@@ -55,6 +55,17 @@ pub(super) enum Limits {
     },
 }
 
+impl Limits {
+    /// The operator has changed the settings: from now on only what both hold is for certain.
+    pub(super) fn narrow(&mut self, other: &HistorySettings) {
+        if let Self::Memory(history) = self {
+            history.events = history.events.min(other.events);
+            history.bytes = history.bytes.min(other.bytes);
+            history.age = history.age.min(other.age);
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Log {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use corecast_core::event::SharedEvent;
 use corecast_core::frame::Framing;
-use corecast_core::limits::RESUME_AHEAD_MAX;
+use corecast_core::limits::{HISTORY_TRIM_MAX, RESUME_AHEAD_MAX};
 use corecast_core::settings::HistorySettings;
 use corecast_core::time::UnixMillis;
 
@@ -64,6 +64,11 @@ impl Retention {
         }
     }
 
+    /// So much is held from now on.
+    pub(super) fn set_limits(&mut self, settings: HistorySettings) {
+        self.settings = settings;
+    }
+
     /// How far it is.
     #[must_use]
     pub(super) const fn mark(&self) -> Mark {
@@ -88,9 +93,10 @@ impl Retention {
         self.trim(now);
     }
 
-    /// The shard has looked at the clock.
+    /// The shard has looked at the clock. It lets go of so many at a time.
     pub(super) fn trim(&mut self, now: UnixMillis) {
-        while let Some(&oldest) = self.events.front() {
+        for _ in 0..HISTORY_TRIM_MAX {
+            let Some(&oldest) = self.events.front() else { return };
             let age_ms = now.0.saturating_sub(oldest.sequenced.0);
             let is_within = self.events.len() <= self.settings.events
                 && self.bytes <= self.settings.bytes

@@ -84,6 +84,20 @@ impl Scene {
         scene
     }
 
+    /// Settings that the operator may change to. Who may come without a token stays: tabs do not ask anew.
+    #[must_use]
+    pub(super) fn other_settings(&self, rng: &mut Rng) -> Settings {
+        let (old, new) = (self.settings.clone(), settings(rng, self.tabs));
+        let mut limits = if rng.bool() { new.limits } else { old.limits };
+        limits.dry_run = rng.u8(..5) == 0;
+        Settings {
+            limits,
+            stream: if rng.bool() { new.stream } else { old.stream },
+            history: if rng.bool() { new.history } else { old.history },
+            ..old
+        }
+    }
+
     fn draw_in_memory(chance: &mut Chance) -> Self {
         let rng = chance.draw(Draw::Scene);
         // A crowd fills turns and queues, a handful meets more of the rare paths.
@@ -137,6 +151,7 @@ fn settings(rng: &mut Rng, tabs: usize) -> Settings {
             event_bytes: 65_536,
             head_bytes: 4096,
             head_timeout: seconds(rng, 1, 10),
+            dry_run: false,
         },
         stream: StreamSettings {
             heartbeat: mostly(rng, heartbeat),
@@ -152,5 +167,6 @@ fn settings(rng: &mut Rng, tabs: usize) -> Settings {
         },
         cors: CorsSettings { origins: vec!["https://app.example".into()] },
         anonymous: rng.bool(),
+        trusted_proxies: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use corecast::log::Retention;
 use corecast::sequencer::{Writer, Written};
 use corecast_core::engine::output::{PublishAnswer, PublishRequest};
 use corecast_core::event::{Event, SharedEvent};
@@ -74,6 +75,11 @@ impl Sequencer {
         }
         self.requests.push_back(request);
         Ok(())
+    }
+
+    /// The log keeps so much from now on.
+    pub(super) fn set_retention(&mut self, retention: &Retention, now: UnixMillis) {
+        self.writer.set_retention(retention, now);
     }
 
     /// Whether there is anything to do.

@@ -34,6 +34,8 @@ impl Totals {
             ("published", counters.published),
             ("publishes_refused", counters.publishes_refused),
             ("stale_inputs", counters.stale_inputs),
+            ("would_evict", counters.would_evict),
+            ("would_refuse", counters.would_refuse.iter().sum()),
         ] {
             self.add(name, count);
         }

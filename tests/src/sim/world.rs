@@ -109,6 +109,7 @@ impl World {
         let mut totals = self.hub.totals();
         totals.add("restarts", self.restarts);
         totals.add("rollovers", self.rollovers);
+        totals.add("reloads", self.hub.reloads());
         totals.add("torn_writes", self.hub.torn_writes());
         totals.add("recovered", self.oracle.recovered);
         Seen {
@@ -263,6 +264,9 @@ impl World {
             } else if self.hub.has_failed() && self.net.chance.draw(Draw::Log).u8(..6) == 0 {
                 // The operator has read why.
                 self.hub.roll_over(DRAIN_OVER, &mut self.net, &mut self.oracle);
+            }
+            if self.hub.is_up() && self.net.chance.strikes(Fault::NewSettings) {
+                self.hub.reload(&mut self.net, &mut self.oracle);
             }
             if self.net.chance.strikes(Fault::FullDisk) {
                 self.hub.fill_disk(&mut self.net);

@@ -219,3 +219,16 @@ fn a_publisher_whose_key_is_gone_is_refused() {
     verifier.replace_keys(other);
     assert_eq!(verifier.verify(&token, NOW).map(drop), Err(AuthError::BadSignature));
 }
+
+#[test]
+fn the_cache_knows_how_many_good_tokens_it_has() {
+    let mut verifier = Verifier::new(secret_keys(), 16, 1);
+    for number in 0..40 {
+        let token = alice_until(NOW_SECS + 60, number);
+        verifier.verify(&token, NOW).unwrap();
+        verifier.verify(&token, NOW).unwrap();
+        assert_eq!(verifier.cached_tokens(), 16.min(number + 1));
+    }
+    verifier.replace_keys(secret_keys());
+    assert_eq!(verifier.cached_tokens(), 0);
+}

@@ -128,6 +128,19 @@ impl Census for SharedCounted {
         Ok(())
     }
 
+    fn enter(&self, peer: PeerHash) -> Option<Full> {
+        let mut counted = self.0.borrow_mut();
+        let at_address = counted.per_ip.get(&peer).copied().unwrap_or(0);
+        let met = if counted.per_ip_max != 0 && at_address >= counted.per_ip_max {
+            Some(Full::Address)
+        } else {
+            (counted.streams >= counted.connections_max).then_some(Full::Process)
+        };
+        counted.streams += 1;
+        *counted.per_ip.entry(peer).or_insert(0) += 1;
+        met
+    }
+
     fn leave(&self, peer: PeerHash) {
         let mut counted = self.0.borrow_mut();
         counted.streams = counted.streams.checked_sub(1).expect("whoever leaves has entered");
@@ -263,6 +276,21 @@ impl Harness {
 
     pub(super) fn counters(&self) -> &Counters {
         self.shards[0].engine.counters()
+    }
+
+    /// Tells every engine, and the census, other settings.
+    pub(super) fn reload(&mut self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.engine().settings().clone();
+        change(&mut settings);
+        {
+            let mut counted = self.census.0.borrow_mut();
+            counted.connections_max = settings.limits.connections;
+            counted.per_ip_max = settings.limits.per_ip;
+        }
+        for shard in &mut self.shards {
+            shard.engine.replace_settings(settings.clone());
+        }
+        self.run_until_idle();
     }
 
     pub(super) fn streams_counted(&self) -> u32 {
@@ -512,6 +540,7 @@ impl Harness {
             expires: event.ttl.map(|ttl| UnixMillis(self.now.unix.0 + ttl.as_millis() as u64)),
             ephemeral: event.ephemeral,
             sequenced: self.now.unix,
+            published: self.now.instant,
             frame,
         });
         if let Some(log) = &mut self.log {
@@ -545,7 +574,7 @@ impl Harness {
         if self.mood == SequencerMood::Hesitates {
             return;
         }
-        while let Some(PublishRequest { from, key, events }) = self.waiting.pop_front() {
+        while let Some(PublishRequest { from, key, events, .. }) = self.waiting.pop_front() {
             let cannot_keep = self.mood == SequencerMood::CannotKeep;
             let results = events
                 .into_iter()
@@ -732,6 +761,7 @@ impl Harness {
         for (id, taken) in short {
             self.shards[shard].engine.handle_short_send(id, taken);
         }
+        self.shards[shard].engine.handle_sent(self.now.instant);
         self.check(shard);
     }
 

@@ -22,13 +22,22 @@ mod resume;
 mod seam;
 
 mod admission;
+mod behind_proxies;
+mod dry_run;
 mod evictions;
 mod moves;
 mod refusals;
 
+mod inspect;
+mod disconnect;
+
 mod deadlines;
+mod last_requests;
 mod drain;
+mod counted;
 mod fairness;
 mod rare;
+mod reload;
+mod returns;
 
 use harness::{Client, Harness};

@@ -4,7 +4,9 @@
 //! itself. Not here: the rows (`table`) and the text (`exposition`).
 
 use corecast_core::close_reason::CloseReason;
+use corecast_core::connection::Phase;
 use corecast_core::counters::{Counters, DurationHistogram};
+use corecast_core::latency::Latencies;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
@@ -13,8 +15,8 @@ use crate::log::file::LogState;
 use crate::log::timed::AppendTimesSnapshot;
 use crate::shard::stats::Snapshot;
 
-/// Kinds of failures of a file log that are told apart.
-pub(super) const FAILURE_KINDS: usize = 5;
+/// Values of a label, each with its count. Always the same ones.
+pub(super) type Kinds = Vec<(&'static str, u64)>;
 
 /// One row of the table.
 pub(super) struct Metric {
@@ -29,20 +31,34 @@ pub(super) struct Metric {
 pub(super) enum Source {
     /// A counter of the shards, added up.
     Total(fn(&Snapshot) -> u64),
-    /// A counter of the shards for each reason a connection can end for.
-    TotalByReason(fn(&Counters, CloseReason) -> u64),
+    /// A counter of each shard.
+    TotalOfShard(fn(&Snapshot) -> Number),
+    /// A counter of the shards for each of these reasons.
+    TotalByReason(&'static [CloseReason], fn(&Counters, CloseReason) -> u64),
+    /// A counter of the shards for each value of this label.
+    TotalByKind(&'static str, fn(&Counters) -> Kinds),
     /// A histogram of the shards for each reason a stream has ended for.
     DurationsByReason(fn(&Counters, CloseReason) -> &DurationHistogram),
+    /// A histogram of the shards, which all count in the same buckets.
+    Latencies(fn(&Counters) -> &Latencies),
     /// A state of each shard.
     OfShard(fn(&Snapshot) -> u64),
+    /// A state of each shard for each phase of a connection, by `Phase::index`.
+    OfShardByPhase(fn(&Snapshot) -> [u32; Phase::COUNT]),
+    /// Events in the inbox of each shard.
+    InboxEvents,
+    /// Streams of the process, or of its users with the most.
+    ActiveStreams,
     /// A counter of the process; `None` where it cannot be read.
     Counter(fn(&Scrape) -> Option<f64>),
+    /// A counter of the process for each value of this label.
+    CountByKind(&'static str, fn(&Scrape) -> Kinds),
     /// A state of the process; `None` where it cannot be read.
     Gauge(fn(&Scrape) -> Option<Number>),
     /// A counter of the file log; there is none for a memory log, nor any of the next four.
     LogTotal(fn(&FileLogScrape) -> u64),
     /// A counter of the file log for each kind of its failures.
-    LogTotalByKind(fn(&FileLogScrape) -> [(&'static str, u64); FAILURE_KINDS]),
+    LogTotalByKind(fn(&FileLogScrape) -> Kinds),
     /// A state of the file log.
     LogGauge(fn(&FileLogScrape) -> u64),
     /// Which of the states of a file log it is in: 1 for that one, 0 for the others.
@@ -53,7 +69,7 @@ pub(super) enum Source {
     Version(fn(&Scrape) -> &str),
 }
 
-/// The value of a gauge.
+/// The value of a gauge, or of a counter that may be one of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
     Whole(u64),
@@ -76,14 +92,23 @@ impl Metric {
     pub(super) fn metric_type(&self) -> MetricType {
         match self.source {
             Source::Total(_)
-            | Source::TotalByReason(_)
+            | Source::TotalOfShard(_)
+            | Source::TotalByReason(..)
+            | Source::TotalByKind(..)
+            | Source::CountByKind(..)
             | Source::Counter(_)
             | Source::LogTotal(_)
             | Source::LogTotalByKind(_) => MetricType::Counter,
-            Source::DurationsByReason(_) | Source::LogDurations(_) => MetricType::Histogram,
-            Source::OfShard(_) | Source::Gauge(_) | Source::LogGauge(_) | Source::LogState(_) => {
-                MetricType::Gauge
+            Source::DurationsByReason(_) | Source::Latencies(_) | Source::LogDurations(_) => {
+                MetricType::Histogram
             }
+            Source::OfShard(_)
+            | Source::OfShardByPhase(_)
+            | Source::InboxEvents
+            | Source::ActiveStreams
+            | Source::Gauge(_)
+            | Source::LogGauge(_)
+            | Source::LogState(_) => MetricType::Gauge,
             Source::Version(_) => MetricType::Info,
         }
     }

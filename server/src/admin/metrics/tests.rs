@@ -3,13 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
+use corecast_core::auth::CacheCounters;
 use corecast_core::close_reason::CloseReason;
+use corecast_core::connection::Phase;
 use corecast_core::counters::{Counters, DURATION_BOUNDS_SECS, DurationHistogram};
+use corecast_core::latency::Latencies;
+use corecast_core::settings::Settings;
+use corecast_core::time::UnixMillis;
 use corecast_ring::RingCounters;
 
-use super::exposition::encode_scrape;
+use super::exposition::{FANOUT_BOUNDS_MICROS, OTHER_USERS, encode_scrape};
+use super::host::{Host, pages_at_most, pages_in_use};
 use super::process::{Memory, Process};
 use super::scrape::{FileLogScrape, Scrape};
+use crate::admin::control_stats::ControlSnapshot;
 use crate::log::file::LogState;
 use crate::log::timed::APPEND_BOUNDS_MICROS;
 use crate::shard::stats::Snapshot;
@@ -36,6 +43,7 @@ fn numbered_shard() -> Snapshot {
         deliveries_from_history: next(),
         pages: next(),
         ephemeral_missed: next(),
+        expired: next(),
         sends: next(),
         bytes: next(),
         short_sends: next(),
@@ -45,8 +53,13 @@ fn numbered_shard() -> Snapshot {
         publishes_refused: next(),
         stale_inputs: next(),
         intake_refused: next(),
-        closes: [0; CloseReason::COUNT],
+        would_refuse: of_reason(CloseReason::UserLimit, next()),
+        would_evict: next(),
+        closes: of_reason(CloseReason::DeadPeer, next()),
         durations: Default::default(),
+        refusals: of_reason(CloseReason::AddressLimit, next()),
+        evictions: of_reason(CloseReason::Replaced, next()),
+        fanout: Latencies::default(),
     };
     let ring = RingCounters {
         enters: next(),
@@ -61,7 +74,15 @@ fn numbered_shard() -> Snapshot {
         reset_misses: next(),
         cqes_stale: next(),
     };
-    Snapshot { counters, ring, turns: next(), ..Snapshot::default() }
+    let tokens = CacheCounters { hits: next(), misses: next() };
+    let cpu = Duration::from_secs(next());
+    Snapshot { counters, ring, tokens, cpu, turns: next(), ..Snapshot::default() }
+}
+
+fn of_reason(reason: CloseReason, count: u64) -> [u64; CloseReason::COUNT] {
+    let mut counts = [0; CloseReason::COUNT];
+    counts[reason.index()] = count;
+    counts
 }
 
 /// The numbers go on where those of a shard end.
@@ -81,11 +102,31 @@ fn numbered_log() -> FileLogScrape {
     log
 }
 
+/// The numbers go on where those of the log end.
+fn numbered_control() -> ControlSnapshot {
+    let mut numbers = numbered_log().reader.damaged + 1..;
+    let mut next = || numbers.next().unwrap();
+    ControlSnapshot {
+        reloads_applied: next(),
+        reloads_failed: next(),
+        last_reload_applied: true,
+        reloaded: UnixMillis(1_700_000_100_500),
+        watchdog_proofs: next(),
+        watchdog_misses: next(),
+    }
+}
+
 fn scrape(shards: Vec<Snapshot>) -> Scrape {
     Scrape {
+        inbox_events: vec![2; shards.len()],
         shards,
         streams: 7,
-        connections_max: 10_000,
+        top_users: None,
+        limits: Settings::default().limits,
+        accept_rate: 40_000,
+        history: Settings::default().history,
+        draining: false,
+        control: numbered_control(),
         sequencer_queue: 3,
         log: Some(numbered_log()),
         version: "1.2.3",
@@ -96,6 +137,7 @@ fn scrape(shards: Vec<Snapshot>) -> Scrape {
             fds_open: Some(12),
             fds_max: Some(1024),
         },
+        host: Host { tcp_memory: Some(3 * 4096), tcp_memory_limit: Some(9 * 4096) },
     }
 }
 
@@ -174,20 +216,23 @@ fn check(scrape: Scrape, expected: &[(&str, &str)]) {
 #[test]
 fn every_counter_is_shown_once() {
     let samples = samples(&encode_scrape(scrape(vec![numbered_shard()])).unwrap());
-    let is_plain_total = |name: &str| name.starts_with("corecast_") && name.ends_with("_total");
+    let is_total =
+        |name: &str| name.starts_with("corecast_") && name.split('{').next().unwrap().ends_with("_total");
     let mut shown: Vec<u64> = samples
         .iter()
-        .filter(|(name, _)| is_plain_total(name))
-        .map(|(_, value)| value.parse().unwrap())
+        .filter(|(name, _)| is_total(name))
+        .map(|(_, value)| value.parse::<f64>().unwrap() as u64)
+        .filter(|&value| value > 0)
         .collect();
     shown.sort_unstable();
-    let counters = numbered_log().reader.damaged;
+    let counters = numbered_control().watchdog_misses;
     assert_eq!(shown, (1..=counters).collect::<Vec<_>>());
 }
 
 #[test]
 fn what_shards_counted_is_added_up() {
-    let mut one = Snapshot { users: 2, connections: 9, streams: 4, streams_behind: 1, ..Snapshot::default() };
+    let mut one = Snapshot { users: 2, streams: 4, streams_behind: 1, ..Snapshot::default() };
+    (one.phases[Phase::Head.index()], one.phases[Phase::Streaming.index()]) = (5, 4);
     one.counters.deliveries = 10;
     one.counters.closes[CloseReason::Evicted.index()] = 2;
     one.ring.enters = 100;
@@ -202,13 +247,15 @@ fn what_shards_counted_is_added_up() {
         scrape(vec![one, other]),
         &[
             ("sse_active_connections", "7"),
-            ("corecast_connections_max", "10000"),
             ("corecast_users", "5"),
-            ("corecast_connections{shard=\"0\"}", "9"),
+            ("corecast_connections{shard=\"0\",phase=\"head\"}", "5"),
+            ("corecast_connections{shard=\"1\",phase=\"streaming\"}", "4"),
             ("corecast_streams{shard=\"0\"}", "4"),
             ("corecast_streams{shard=\"1\"}", "3"),
             ("corecast_streams_behind{shard=\"1\"}", "1"),
-            ("corecast_deliveries_total", "11"),
+            ("corecast_deliveries_total{shard=\"0\"}", "10"),
+            ("corecast_deliveries_total{shard=\"1\"}", "1"),
+            ("corecast_inbox_events{shard=\"1\"}", "2"),
             ("corecast_closes_total{reason=\"evicted\"}", "3"),
             ("corecast_closes_total{reason=\"dead_peer\"}", "0"),
             ("corecast_ring_enters_total", "200"),
@@ -217,6 +264,131 @@ fn what_shards_counted_is_added_up() {
             ("corecast_history_bytes", "700"),
         ],
     );
+}
+
+#[test]
+fn users_are_shown_so_that_the_sum_is_that_of_all_streams() {
+    let mut scrape = scrape(Vec::new());
+    scrape.top_users = Some(vec![("alice".into(), 3), ("bob".into(), 1)]);
+    check(
+        scrape,
+        &[
+            ("sse_active_connections{user_id=\"alice\"}", "3"),
+            ("sse_active_connections{user_id=\"bob\"}", "1"),
+            ("sse_active_connections{user_id=\"_other\"}", "3"),
+        ],
+    );
+}
+
+#[test]
+fn users_that_left_since_they_were_counted_make_no_number_negative() {
+    let mut scrape = scrape(Vec::new());
+    scrape.top_users = Some(vec![("alice".into(), 30)]);
+    check(scrape, &[("sse_active_connections{user_id=\"_other\"}", "0")]);
+}
+
+#[test]
+fn the_fan_out_is_one_cumulative_histogram_over_all_shards() {
+    let mut shards = vec![Snapshot::default(); 2];
+    for (shard, micros) in [(0, 50), (0, 51), (1, 1000), (1, 60_000_000)] {
+        shards[shard].counters.fanout.add(Duration::from_micros(micros));
+    }
+    check(
+        scrape(shards),
+        &[
+            ("corecast_fanout_seconds_bucket{le=\"0.00005\"}", "1"),
+            ("corecast_fanout_seconds_bucket{le=\"0.0001\"}", "2"),
+            ("corecast_fanout_seconds_bucket{le=\"0.0005\"}", "2"),
+            ("corecast_fanout_seconds_bucket{le=\"0.001\"}", "3"),
+            ("corecast_fanout_seconds_bucket{le=\"10.0\"}", "3"),
+            ("corecast_fanout_seconds_bucket{le=\"+Inf\"}", "4"),
+            ("corecast_fanout_seconds_count", "4"),
+            ("corecast_fanout_seconds_sum", "60.001101"),
+        ],
+    );
+}
+
+#[test]
+fn limits_are_shown_with_whom_they_met() {
+    let mut scrape = scrape(vec![numbered_shard(), numbered_shard()]);
+    scrape.limits.dry_run = true;
+    scrape.limits.per_user = 3;
+    let counters = numbered_shard().counters;
+    let twice = |count: u64| (2 * count).to_string();
+    check(
+        scrape,
+        &[
+            ("corecast_limits_connections", "10000"),
+            ("corecast_limits_per_user", "3"),
+            ("corecast_limits_per_ip", "0"),
+            ("corecast_limits_event_bytes", "65536"),
+            ("corecast_limits_head_bytes", "16384"),
+            ("corecast_limits_head_timeout_seconds", "10.0"),
+            ("corecast_limits_accept_rate", "40000"),
+            ("corecast_limits_dry_run", "1"),
+            ("corecast_history_limit_events", "65536"),
+            ("corecast_history_limit_bytes", "67108864"),
+            (
+                "corecast_refusals_total{reason=\"address_limit\"}",
+                &twice(counters.refusals[CloseReason::AddressLimit.index()]),
+            ),
+            ("corecast_refusals_total{reason=\"drain\"}", "0"),
+            (
+                "corecast_evictions_total{reason=\"replaced\"}",
+                &twice(counters.evictions[CloseReason::Replaced.index()]),
+            ),
+            (
+                "corecast_would_refuse_total{reason=\"user_limit\"}",
+                &twice(counters.would_refuse[CloseReason::UserLimit.index()]),
+            ),
+            ("corecast_would_evict_total", &twice(counters.would_evict)),
+        ],
+    );
+}
+
+#[test]
+fn what_was_dropped_is_shown_with_why() {
+    let mut shard = Snapshot::default();
+    (shard.counters.ephemeral_missed, shard.counters.expired) = (3, 4);
+    check(
+        scrape(vec![shard.clone(), shard]),
+        &[
+            ("corecast_deliveries_dropped_total{why=\"ephemeral\"}", "6"),
+            ("corecast_deliveries_dropped_total{why=\"expired\"}", "8"),
+        ],
+    );
+}
+
+#[test]
+fn the_control_thread_is_shown() {
+    let mut scrape = scrape(Vec::new());
+    scrape.draining = true;
+    scrape.control.last_reload_applied = false;
+    check(
+        scrape,
+        &[
+            ("corecast_draining", "1"),
+            ("corecast_config_last_reload_successful", "0"),
+            ("corecast_config_last_reload_time_seconds", "1700000100.5"),
+        ],
+    );
+}
+
+#[test]
+fn before_the_first_reload_the_configuration_is_that_of_the_start() {
+    let mut scrape = scrape(Vec::new());
+    scrape.control.reloaded = UnixMillis(0);
+    check(scrape, &[("corecast_config_last_reload_time_seconds", "1700000000.5")]);
+}
+
+#[test]
+fn socket_memory_is_counted_in_pages() {
+    let sockstat = "sockets: used 23\nTCP: inuse 1 orphan 0 tw 0 alloc 5 mem 383\nUDP: inuse 0 mem 7\n";
+    assert_eq!(pages_in_use(sockstat), Some(383));
+    assert_eq!(pages_at_most("287901\t383868\t575802\n"), Some(575_802));
+    for broken in ["", "TCP:", "TCP: inuse alloc mem", "TCP: mem many", "UDP: mem 7"] {
+        assert_eq!((pages_in_use(broken), pages_at_most(broken)), (None, None), "{broken:?}");
+    }
 }
 
 #[test]
@@ -297,8 +469,11 @@ fn a_memory_log_shows_nothing_of_a_file() {
 fn label_values_are_escaped() {
     let mut scrape = scrape(Vec::new());
     scrape.version = "1.0\"\\\n";
+    scrape.top_users = Some(vec![("a\"b\\c\n{}=,#d".into(), 1)]);
     let text = encode_scrape(scrape).unwrap();
     assert!(text.contains("corecast_build_info{version=\"1.0\\\"\\\\\\n\"} 1\n"), "{text}");
+    let user = r#"sse_active_connections{user_id="a\"b\\c\n{}=,#d"} 1"#;
+    assert!(text.lines().any(|line| line == user), "{text}");
 }
 
 #[test]
@@ -347,12 +522,12 @@ fn memory_is_counted_in_pages() {
     }
 }
 
-/// The rows of the page's tables of metrics: name, type, labels, meaning.
-fn rows_of_the_page() -> Vec<[String; 4]> {
+/// The rows of the page's tables of metrics: name, type, labels, unit, meaning, a good value.
+fn rows_of_the_page() -> Vec<[String; 6]> {
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     rows.map(|row| row.split(" | ").map(|cell| cell.replace('`', "")).collect::<Vec<_>>())
         .filter_map(|cells| cells.try_into().ok())
-        .filter(|[name, ..]: &[String; 4]| name.contains('_'))
+        .filter(|[name, ..]: &[String; 6]| name.contains('_'))
         .collect()
 }
 
@@ -361,6 +536,7 @@ fn the_page_lists_what_is_exposed() {
     let once = DurationHistogram { buckets: [1; DURATION_BOUNDS_SECS.len() + 1], sum_ms: 1 };
     let mut scrape = scrape(vec![shard_with_durations(CloseReason::Done, once)]);
     scrape.log = Some(FileLogScrape::default());
+    scrape.top_users = Some(vec![("alice".into(), 2)]);
     let text = encode_scrape(scrape).unwrap();
     let exposed: Vec<[String; 4]> = parse(&text)
         .into_iter()
@@ -370,8 +546,12 @@ fn the_page_lists_what_is_exposed() {
             [query_name(&name, &family), family.metric_type, labels, family.help]
         })
         .collect();
-    for (listed, exposed) in rows_of_the_page().iter().zip(&exposed) {
-        assert_eq!(listed, exposed, "docs/metrics.md says otherwise, or in another order");
+    for ([name, metric_type, labels, _, help, _], exposed) in rows_of_the_page().into_iter().zip(&exposed) {
+        assert_eq!(
+            &[name, metric_type, labels, help],
+            exposed,
+            "docs/metrics.md says otherwise, or in another order"
+        );
     }
     assert_eq!(rows_of_the_page().len(), exposed.len(), "docs/metrics.md has too few rows, or too many");
 }
@@ -386,6 +566,23 @@ fn the_page_explains_every_reason_and_bound() {
     assert!(text.contains(&format!("bounds are {bounds} seconds")), "the bounds are {bounds}");
     let bounds = APPEND_BOUNDS_MICROS.map(|micros| (micros as f64 / 1000.0).to_string()).join(", ");
     assert!(text.contains(&format!("bounds are {bounds} milliseconds")), "the bounds are {bounds}");
+    let bounds = FANOUT_BOUNDS_MICROS.map(|micros| (micros as f64 / 1000.0).to_string()).join(", ");
+    assert!(text.contains(&format!("bounds are {bounds} ms")), "the bounds are {bounds}");
+    assert!(text.contains(&format!("user_id=\"{OTHER_USERS}\"")));
+    for phase in Phase::ALL {
+        assert!(text.contains(&format!("`{}`", phase.label())), "{} is missing", phase.label());
+    }
+}
+
+#[test]
+fn the_page_has_a_unit_and_a_good_value_for_each_metric() {
+    for [name, _, _, unit, _, good] in rows_of_the_page() {
+        assert!(!unit.is_empty() && !good.is_empty(), "{name}");
+        for suffix in ["seconds", "bytes"] {
+            let of_name = name.trim_end_matches("_total").ends_with(&format!("_{suffix}"));
+            assert_eq!(unit == suffix, of_name, "{name} is in {unit}");
+        }
+    }
 }
 
 #[test]

@@ -21,9 +21,9 @@ use corecast_core::engine::parcel::Parcel;
 use corecast_core::time::Instant;
 use corecast_ring::{Completion, Errno, Interest, Listener, Outcome, Ring, RingAddress, ShortSend, Slot};
 
-use crate::shard::Shard;
 use crate::shard::inbox::Mail;
 use crate::shard::stats::Snapshot;
+use crate::shard::{Shard, ShardSettings};
 
 use acceptor::Acceptor;
 pub(crate) use acceptor::{ACCEPTS, MARGIN};
@@ -63,6 +63,8 @@ pub struct UringDriver {
     shown: Instant,
     shown_turns: u64,
     turns: u64,
+    /// Whether connections are waited for that may send a last request.
+    awaits_requests: bool,
     /// Whether the last step of a stop has begun.
     ends_streams: bool,
 }
@@ -70,9 +72,15 @@ pub struct UringDriver {
 impl UringDriver {
     /// A driver for `shard` on `ring`, made on the calling thread; `rings` are those of all shards.
     #[must_use]
-    pub fn new(shard: Shard, ring: Ring, listener: Listener, capacity: u32, rings: Vec<RingAddress>) -> Self {
+    pub fn new(
+        shard: Shard,
+        ring: Ring,
+        listeners: Vec<Listener>,
+        capacity: u32,
+        rings: Vec<RingAddress>,
+    ) -> Self {
         Self {
-            acceptor: Acceptor::new(listener, capacity),
+            acceptor: Acceptor::new(listeners, capacity, shard.accept_rate, shard.clock.instant()),
             slots: Slots::new(capacity),
             arrivals: Arrivals::new(shard.id),
             to_receive: Vec::new(),
@@ -86,6 +94,7 @@ impl UringDriver {
             shown: Instant::ZERO,
             shown_turns: 0,
             turns: 0,
+            awaits_requests: false,
             ends_streams: false,
             shard,
             ring,
@@ -133,12 +142,12 @@ impl UringDriver {
         let Some((operation, id)) = token::read(completion.token) else { return };
         match (operation, completion.outcome) {
             (Operation::Accept, Outcome::Accepted { slot, peer }) => {
-                self.acceptor.on_end();
-                let id = self.shard.engine.handle_accepted(slot.0, peer);
-                self.slots.occupy(id);
+                self.acceptor.on_end(id.index);
+                let accepted = self.shard.engine.handle_accepted(slot.0, peer);
+                self.slots.occupy(accepted);
             }
             (Operation::Accept, Outcome::AcceptFailed(errno)) => {
-                self.acceptor.on_failure(errno, self.shard.clock.instant());
+                self.acceptor.on_failure(id.index, errno, self.shard.clock.instant());
             }
             (Operation::Arrive, Outcome::Done(Ok(slot))) => {
                 let key = token::key(completion.token);
@@ -186,6 +195,12 @@ impl UringDriver {
                 Mail::Page(read) => self.shard.engine.handle_page(read),
                 Mail::Ask(ask) => ask(&mut self.shard.engine),
                 Mail::Keys(keys) => self.shard.engine.replace_keys(*keys),
+                Mail::Settings(settings) => self.follow(*settings),
+                Mail::LastRequests => {
+                    self.acceptor.stop(&mut self.ring);
+                    self.shard.engine.begin_last_requests();
+                    self.awaits_requests = true;
+                }
                 Mail::Drain => {
                     self.acceptor.stop(&mut self.ring);
                     self.shard.engine.begin_drain(self.shard.drain_over);
@@ -193,6 +208,13 @@ impl UringDriver {
                 Mail::EndStreams => self.ends_streams = true,
             }
         }
+    }
+
+    fn follow(&mut self, settings: ShardSettings) {
+        let ShardSettings { engine, accept_rate, drain_over, user_timeout } = settings;
+        self.shard.engine.replace_settings(engine);
+        self.shard.drain_over = drain_over;
+        self.acceptor.follow(accept_rate, user_timeout, self.shard.clock.instant());
     }
 
     /// Streams end once every acknowledged event has come in.
@@ -283,6 +305,7 @@ impl UringDriver {
                 Err(_) => self.shard.engine.handle_send_failed(id),
             }
         }
+        self.shard.engine.handle_sent(self.shard.clock.instant());
     }
 
     /// Closes what is to be closed. Unread input would turn a close into a reset, which can destroy the last event on
@@ -359,9 +382,7 @@ impl UringDriver {
             || !self.refused_publishes.is_empty();
         let connections = self.shard.engine.connections();
         self.shard.inbox.announce_room(self.acceptor.room(connections));
-        if self.shard.engine.is_draining() {
-            self.shard.inbox.announce_unfinished(self.shard.engine.unfinished_requests());
-        }
+        self.announce_unfinished();
         let now = self.shard.clock.instant();
         if now.since(self.shown) >= SNAPSHOT_INTERVAL {
             self.show();
@@ -379,6 +400,18 @@ impl UringDriver {
         if self.ring.taskrun_pending() {
             self.ring.wait(MANY_COMPLETIONS, Some(Duration::ZERO));
         }
+    }
+
+    /// Tells who leads the stop how far it has come. Counting costs a look at every slot, so it ends with the requests.
+    fn announce_unfinished(&self) {
+        let engine = &self.shard.engine;
+        let requests = match (engine.is_draining(), self.ends_streams) {
+            (_, true) => return,
+            (true, false) => engine.unfinished_requests(),
+            (false, false) if self.awaits_requests => engine.awaited_requests(),
+            (false, false) => return,
+        };
+        self.shard.inbox.announce_unfinished(requests + self.acceptor.armed());
     }
 
     /// How long the shard may sleep. While its last snapshot is out of date it wakes once more to leave a new one.

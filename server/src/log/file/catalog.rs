@@ -254,6 +254,11 @@ impl Catalog {
         Some(gone.name)
     }
 
+    /// Remembers so many ids and keys at most.
+    pub(super) fn set_ids_max(&self, ids: usize) {
+        self.lock().ids.set_len_max(ids);
+    }
+
     pub(super) fn holdings(&self) -> Holdings {
         let inner = self.lock();
         Holdings {

@@ -27,10 +27,21 @@ pub enum OpenError {
         /// What is configured.
         path: PathBuf,
     },
+    /// The process may not make the folder.
+    #[error(
+        "user {uid} may not make the log's folder {0}; a systemd unit has it made by StateDirectory=, and by hand it is \
+         `install -d -o {uid} -m 750 {0}`", path.display()
+    )]
+    Unmade {
+        /// The log's folder.
+        path: PathBuf,
+        /// As whom.
+        uid: u32,
+    },
     /// The process may not do what is needed.
     #[error(
         "user {uid} may not {what} {}, which belongs to user {owner}; run corecast as that user, or chown -R {uid} the \
-         folder", path.display()
+         folder (a systemd unit does so to that of StateDirectory=)", path.display()
     )]
     Permission {
         /// What cannot be read or written.

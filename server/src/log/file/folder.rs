@@ -6,6 +6,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, FallocateFlags, StatxFlags, fallocate, statx};
 use rustix::io::Errno;
@@ -13,6 +15,9 @@ use rustix::io::Errno;
 use super::disk::Disk;
 use super::error::OpenError;
 use super::lock::{Lock, LockError};
+
+/// Of the folder itself.
+const MAKE: &str = "make";
 
 /// See the module.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub struct Folder {
     handle: File,
     /// Present unless the folder was opened only to look.
     _lock: Option<Lock>,
+    /// Where bytes are counted that are read from it.
+    read: Option<Arc<AtomicU64>>,
 }
 
 impl Folder {
@@ -37,7 +44,7 @@ impl Folder {
             LockError::InUse(holder) => OpenError::InUse { path: path.to_owned(), holder },
             LockError::Io(source) => explain(path, "write to", source),
         })?;
-        Ok(Self { path: path.to_owned(), handle, _lock: Some(lock) })
+        Ok(Self { path: path.to_owned(), handle, _lock: Some(lock), read: None })
     }
 
     /// Opens a folder that exists, only to read, whoever else has it open.
@@ -45,7 +52,21 @@ impl Folder {
     /// # Errors
     /// What stands in the way, and what would help.
     pub fn open_to_look(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { path: path.to_owned(), handle: open_folder(path)?, _lock: None })
+        Ok(Self { path: path.to_owned(), handle: open_folder(path)?, _lock: None, read: None })
+    }
+
+    /// Counts what is read from it, to show how far a start has come.
+    #[must_use]
+    pub fn counting(mut self, read: Arc<AtomicU64>) -> Self {
+        self.read = Some(read);
+        self
+    }
+
+    /// Bytes of all its files, as far as that can be found out.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let Ok(entries) = fs::read_dir(&self.path) else { return 0 };
+        entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
     }
 
     fn join(&self, name: &str) -> PathBuf {
@@ -101,7 +122,11 @@ impl Disk for Folder {
     }
 
     fn read_at(&self, file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        FileExt::read_at(file, buf, offset)
+        let read = FileExt::read_at(file, buf, offset)?;
+        if let Some(count) = &self.read {
+            count.fetch_add(read as u64, Ordering::Relaxed);
+        }
+        Ok(read)
     }
 
     fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
@@ -134,7 +159,7 @@ fn make(path: &Path) -> Result<(), OpenError> {
     match DirBuilder::new().mode(0o750).create(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(explain(path, "make", error)),
+        Err(error) => return Err(explain(path, MAKE, error)),
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| explain(parent, "sync", error))
@@ -158,6 +183,9 @@ pub(super) fn explain(path: &Path, what: &'static str, source: io::Error) -> Ope
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::NoSpace { path, source },
         io::ErrorKind::PermissionDenied => {
             let uid = rustix::process::geteuid().as_raw();
+            if what == MAKE {
+                return OpenError::Unmade { path, uid };
+            }
             // What cannot be made or looked at is a matter of the folder it is in.
             let nearest = path.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
             match nearest.map(|(path, metadata)| (path.to_owned(), metadata.uid())) {

@@ -52,13 +52,17 @@ use self::catalog::Placed;
 use self::record::{Kind, Link};
 use self::segment::Header;
 use self::stats::FailureKind;
-use super::{Log, LogError};
+use super::{Log, LogError, Retention};
 
 /// Parts of `age` after which a segment is no longer written to, so that it can be let go of in whole.
 const AGE_PARTS: u64 = 8;
 
 /// No segment is left for a new one sooner than this, in milliseconds: making one costs some syncs.
 const SEGMENT_AGE_MIN_MS: u64 = 1000;
+
+/// Segments that one append removes, so that publishers do not wait for long while much is let go of: more than one
+/// append can fill.
+const REMOVED_AT_ONCE_MAX: usize = 16;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -260,9 +264,13 @@ impl<D: Disk> FileLog<D> {
     /// Removes segments that are over the limits. One after the other, each durably: what is left has no hole.
     fn retain(&mut self, now: UnixMillis) {
         let (bytes, age) = (self.options.bytes, self.options.age_ms());
-        while self.failed.is_none()
-            && let Some(name) = self.to_remove.take().or_else(|| self.catalog.let_go(bytes, age, now))
-        {
+        for _ in 0..REMOVED_AT_ONCE_MAX {
+            if self.failed.is_some() {
+                break;
+            }
+            let Some(name) = self.to_remove.take().or_else(|| self.catalog.let_go(bytes, age, now)) else {
+                break;
+            };
             match self.disk.remove(&name) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -308,5 +316,11 @@ impl<D: Disk> Log for FileLog<D> {
         let appended = appended.map_err(|error| self.fail(events.len(), error));
         self.retain(now);
         appended
+    }
+
+    fn set_retention(&mut self, retention: &Retention) {
+        let Retention { bytes, age, ids, .. } = *retention;
+        self.options = FileLogOptions { bytes, age, ids };
+        self.catalog.set_ids_max(ids);
     }
 }

@@ -11,7 +11,7 @@ use corecast_core::event::{Audience, SequencedEvent};
 use corecast_core::frame::{Frame, Framing};
 use corecast_core::id::{EventId, ID_BYTES_MAX, Incarnation, Position};
 use corecast_core::idempotency::EventKey;
-use corecast_core::time::UnixMillis;
+use corecast_core::time::{Instant, UnixMillis};
 use crc32c::{crc32c, crc32c_append};
 use thiserror::Error;
 
@@ -378,6 +378,7 @@ impl<'a> Body<'a> {
             expires,
             ephemeral: false,
             sequenced: time,
+            published: Instant::ZERO,
             frame,
         })
     }

@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use corecast_core::engine::output::ShardId;
@@ -102,6 +103,7 @@ impl Reader {
                 self.answer(shard, Mail::Sought { connection, sought });
             }
             ReplayRequest::Page { shard, at } => self.asked.push_back(Asked { shard, at }),
+            ReplayRequest::Turn(turned) => turned.store(true, Ordering::SeqCst),
         }
     }
 

@@ -11,7 +11,7 @@ use corecast_core::engine::output::{PublishRequest, PublisherId};
 use corecast_core::event::{Audience, Event};
 use corecast_core::id::{EventId, Incarnation};
 use corecast_core::replay::Sought;
-use corecast_core::time::UnixMillis;
+use corecast_core::time::{self, UnixMillis};
 use corecast_ring::Wake;
 use tempfile::TempDir;
 
@@ -58,7 +58,12 @@ impl Log {
         };
         let from = PublisherId { shard: ShardId(0), connection: connection(0) };
         for n in 0..events {
-            let request = PublishRequest { from, key: None, events: vec![Ok(event(n))] };
+            let request = PublishRequest {
+                from,
+                key: None,
+                published: time::Instant::ZERO,
+                events: vec![Ok(event(n))],
+            };
             let written = self.writer.write(vec![Box::new(request)], UnixMillis(1));
             assert!(written.error.is_none());
         }

@@ -7,7 +7,7 @@ use corecast_core::event::{Audience, Event, SequencedEvent, SharedEvent};
 use corecast_core::frame::{Frame, Framing};
 use corecast_core::id::{EventId, Incarnation, Position};
 use corecast_core::idempotency::{EventKey, IdempotencyKey};
-use corecast_core::time::UnixMillis;
+use corecast_core::time::{Instant, UnixMillis};
 use fastrand::Rng;
 
 /// Draws events, no two of them with the same data, id or key.
@@ -73,6 +73,7 @@ fn sequence(event: Event, key: Option<EventKey>, id: EventId, now: UnixMillis) -
         expires: event.ttl.map(|ttl| UnixMillis(now.0 + ttl.as_millis() as u64)),
         ephemeral: false,
         sequenced: now,
+        published: Instant::ZERO,
         frame,
     })
 }

@@ -14,6 +14,9 @@ use crate::sim::network::{Network, WireId};
 /// How long the `client_id` of an evicted stream is turned away (the contract says "a while").
 const EVICTED_MEMORY: Duration = Duration::from_secs(30);
 
+/// Streams beyond a lowered limit that go with one that is opened, at most.
+const SURPLUS_MAX: usize = 64;
+
 impl Oracle {
     /// Counts the stream under its owner, and finds out which other one has to go for it.
     pub(super) fn admit(&mut self, wire: WireId, now: Instant) {
@@ -34,20 +37,24 @@ impl Oracle {
         if let Some(at) = same {
             let replaced = open.remove(at);
             self.evict(replaced);
-        } else if limits.per_user > 0 && open.len() >= limits.per_user as usize {
+        } else if limits.per_user > 0 && open.len() >= limits.per_user as usize && !limits.dry_run {
             assert!(
                 limits.per_user_policy == PerUserPolicy::EvictOldest,
                 "wire {wire} has a stream although its user has {} of {}",
                 open.len(),
                 limits.per_user
             );
-            let oldest = open.remove(0);
-            if let Some(client) = self.asks[&oldest].client_id.clone() {
-                let until = now + EVICTED_MEMORY;
-                self.past_evictions.insert((owner.clone(), client.clone()), (until, None));
-                self.evictions.insert((owner.clone(), client), until);
+            // More than one only after the limit was lowered.
+            let surplus = open.len() - limits.per_user as usize;
+            let oldest: Vec<_> = open.drain(..=surplus.min(SURPLUS_MAX)).collect();
+            for oldest in oldest {
+                if let Some(client) = self.asks[&oldest].client_id.clone() {
+                    let until = now + EVICTED_MEMORY;
+                    self.past_evictions.insert((owner.clone(), client.clone()), (until, None));
+                    self.evictions.insert((owner.clone(), client), until);
+                }
+                self.evict(oldest);
             }
-            self.evict(oldest);
         }
         self.owners.entry(owner).or_default().push(wire);
     }
@@ -80,17 +87,18 @@ impl Oracle {
 
     /// Whether there is anything that may end a stream which nobody evicted.
     fn may_end(&self, wire: WireId, net: &Network) -> bool {
-        let Settings { stream, history, .. } = &self.settings;
         let end = &net.wires[wire];
         let client_is_well = !end.is_reset && !end.rx_end && !net.chance.has(Fault::StrayBytes);
-        let has_time = stream.max_age.is_none()
-            && (stream.idle_timeout.is_none() || stream.heartbeat.is_some())
+        let is_timed = self.ever(|Settings { stream, .. }| {
+            stream.max_age.is_some() || stream.idle_timeout.is_some() && stream.heartbeat.is_none()
+        });
+        let has_time = !is_timed
             && self.asks.get(&wire).is_none_or(|ask| ask.token_expires.is_none_or(|at| net.unix < at));
         // A short history may be overtaken while a stream begins.
         let has_history = match self.limits {
-            Limits::Memory(_) => {
-                history.events >= 2000 && history.bytes >= 1 << 20 && history.age >= Duration::from_secs(3600)
-            }
+            Limits::Memory(_) => !self.ever(|Settings { history, .. }| {
+                history.events < 2000 || history.bytes < 1 << 20 || history.age < Duration::from_secs(3600)
+            }),
             Limits::File { .. } => !net.chance.has(Fault::ReadFailure),
         };
         let was_short = self.streams.get(&wire).is_some_and(|stream| stream.was_short);
@@ -128,14 +136,16 @@ impl Oracle {
         if control == "drain" {
             return;
         }
-        let (limits, asked) = (&self.settings.limits, self.asks[&wire].at);
+        let asked = self.asks[&wire].at;
         let data: serde_json::Value = serde_json::from_str(&block.data).expect("the data of a limit is JSON");
         let is_right = match data["reason"].as_str() {
             Some("connections") => {
                 self.full.is_some_and(|full| full >= asked) || self.unmoved.contains(&wire)
             }
-            Some("per_user") => limits.per_user > 0 && limits.per_user_policy == PerUserPolicy::RejectNewest,
-            Some("per_ip") => limits.per_ip > 0,
+            Some("per_user") => self.ever(|Settings { limits, .. }| {
+                limits.per_user > 0 && limits.per_user_policy == PerUserPolicy::RejectNewest
+            }),
+            Some("per_ip") => self.ever(|Settings { limits, .. }| limits.per_ip > 0),
             _ => false,
         };
         assert!(is_right, "wire {wire} was refused for no reason: {data}");

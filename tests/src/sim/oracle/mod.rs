@@ -32,6 +32,8 @@ const TOKEN_SLACK_MS: u64 = 100;
 /// See the module.
 pub(super) struct Oracle {
     settings: Settings,
+    /// What was in force before: what a client is told may be from then.
+    past: Vec<Settings>,
     /// What the log remembers.
     limits: Limits,
     /// What the log has refused since it last kept something, or was about to keep when the hub was gone: some of it
@@ -116,6 +118,7 @@ impl Oracle {
         );
         Self {
             settings,
+            past: Vec::new(),
             limits,
             doubtful: Vec::new(),
             has_steady_clock: !chance.has(Fault::ClockJump),
@@ -307,12 +310,32 @@ impl Oracle {
 
     /// A client was told, before anything else, when to come back if it must: each one at another time.
     pub(super) fn on_first_retry(&self, wire: WireId, ms: u64) {
-        let retry_ms = self.settings.stream.retry.as_millis() as u64;
-        let is_right = match self.streams.contains_key(&wire) {
-            true => (retry_ms..=2 * retry_ms + 1).contains(&ms),
-            false => (30_000..=120_000).contains(&ms),
-        };
-        assert!(is_right, "wire {wire} is to come back after {ms} ms, the setting is {retry_ms} ms");
+        let is_stream = self.streams.contains_key(&wire);
+        // At most as much later as three times the crowd needs at ten thousand a second, were all of it here at once.
+        let crowd_ms = 3 * self.asks.len() as u64 / 10;
+        let is_right = self.ever(|settings| {
+            let retry_ms = settings.stream.retry.as_millis() as u64;
+            match is_stream {
+                true => (retry_ms..=retry_ms + crowd_ms.max(retry_ms) + 1).contains(&ms),
+                false => (30_000..=30_000 + crowd_ms.max(90_000)).contains(&ms),
+            }
+        });
+        assert!(
+            is_right,
+            "wire {wire} is to come back after {ms} ms, the setting is {:?}",
+            self.settings.stream
+        );
+    }
+
+    /// The operator has changed the settings.
+    pub(super) fn on_settings(&mut self, settings: Settings) {
+        self.limits.narrow(&settings.history);
+        self.past.push(std::mem::replace(&mut self.settings, settings));
+    }
+
+    /// Whether something holds of the settings, or did before they were changed.
+    fn ever(&self, holds: impl FnMut(&Settings) -> bool) -> bool {
+        self.past.iter().chain([&self.settings]).any(holds)
     }
 
     fn on_control(&mut self, wire: WireId, control: &str, block: &Block, unix_max: UnixMillis) {

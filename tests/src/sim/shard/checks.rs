@@ -36,7 +36,8 @@ impl Shard {
             assert!(silence >= least, "a heartbeat after {silence:?}, allowed are {least:?} of silence");
         }
         let silence = now.since(sent.max(was_full));
-        let is_excused = now <= self.paused_until + SLACK;
+        // What was silence enough before new settings came is broken at once.
+        let is_excused = now <= self.paused_until.max(self.ruled) + SLACK;
         assert!(
             silence <= interval + SLACK || is_excused,
             "a stream was silent for {silence:?}, allowed are {interval:?}"
@@ -45,7 +46,7 @@ impl Shard {
 
     /// Whoever takes nothing for too long is gone, and nobody who takes everything is left in silence.
     pub(super) fn check_deadlines(&self, net: &Network) {
-        if net.now <= self.paused_until + SLACK {
+        if net.now <= self.paused_until.max(self.ruled) + SLACK {
             return;
         }
         for seat in self.seats.iter().flatten().filter(|seat| !seat.is_closing) {

@@ -17,7 +17,7 @@ use corecast_core::engine::output::{PublishAnswer, PublishRequest};
 use corecast_core::engine::parcel::Parcel;
 use corecast_core::event::SharedEvent;
 use corecast_core::replay::PageRead;
-use corecast_core::settings::StreamSettings;
+use corecast_core::settings::{Settings, StreamSettings};
 use corecast_core::time::Instant;
 
 use super::chance::{Draw, Fault};
@@ -57,6 +57,8 @@ pub(super) struct Shard {
     /// Where the shard was when each stream was opened that has not been told of yet.
     openings: VecDeque<Mark>,
     rules: StreamSettings,
+    /// Since when.
+    ruled: Instant,
     plant: Plant,
     /// Whether the planted fault has struck.
     planted: bool,
@@ -130,6 +132,7 @@ impl Shard {
             streams_opened: 0,
             openings: VecDeque::new(),
             rules: options.rules,
+            ruled: Instant::ZERO,
             plant: options.plant,
             planted: false,
             is_closed: false,
@@ -173,6 +176,15 @@ impl Shard {
     /// The sequencer has no room.
     pub(super) fn on_publish_refused(&mut self, request: Box<PublishRequest>, net: &mut Network) {
         self.report(Notice::PublishRefused(request), net);
+    }
+
+    /// The operator has changed the settings.
+    pub(super) fn on_settings(&mut self, settings: &Settings, net: &mut Network) {
+        self.engine.replace_settings(settings.clone());
+        self.retention.set_limits(settings.history.clone());
+        self.rules = settings.stream.clone();
+        self.ruled = net.now;
+        self.wake_soon(net);
     }
 
     /// The hub is to stop.
@@ -246,6 +258,7 @@ impl Shard {
         for (to, buffer) in sends {
             self.send(to, buffer, net, oracle);
         }
+        self.engine.handle_sent(self.busy_until);
         for id in std::mem::take(&mut self.closed) {
             self.release(id, net);
         }

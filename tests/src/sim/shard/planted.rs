@@ -73,6 +73,7 @@ fn with_frame_of(place: &SharedEvent, shown: &SharedEvent) -> SharedEvent {
         expires: place.expires,
         ephemeral: place.ephemeral,
         sequenced: place.sequenced,
+        published: place.published,
         frame: shown.frame.clone(),
     })
 }

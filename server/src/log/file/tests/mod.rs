@@ -18,7 +18,7 @@ use corecast_core::frame::Frame;
 use corecast_core::id::{EventId, Incarnation, Position};
 use corecast_core::idempotency::EventKey;
 use corecast_core::replay::Sought;
-use corecast_core::time::UnixMillis;
+use corecast_core::time::{Instant, UnixMillis};
 
 use self::disk::{Faults, MemoryDisk};
 use super::*;
@@ -85,6 +85,7 @@ fn sequenced(position: u64, now: UnixMillis, event: Event, key: Option<EventKey>
         expires,
         ephemeral: false,
         sequenced: now,
+        published: Instant::ZERO,
         frame,
     })
 }

@@ -186,3 +186,40 @@ fn of_many_ids_the_newest_are_remembered() {
         }
     }
 }
+
+#[test]
+fn a_log_keeps_what_it_is_told_to_while_it_runs() {
+    let (mut log, _) = open_with(&MemoryDisk::default(), SMALL, START);
+    for _ in 0..90 {
+        append(&mut log, START, 9000);
+    }
+    let before = log.stats().snapshot();
+    let history = corecast_core::settings::Settings::default().history;
+    let retention = Retention { history, bytes: 1 << 19, age: SMALL.age, ids: 10 };
+    log.set_retention(&retention);
+    log.append(&[], START).unwrap();
+    let after = log.stats().snapshot();
+    assert!(before.bytes > 1 << 19 && after.bytes <= 1 << 19, "{} became {}", before.bytes, after.bytes);
+    let newest = log.newest().0;
+    let known = (1..=newest).filter(|position| log.find(&format!("order-{position}")).is_some()).count();
+    assert_eq!(known, 10, "of the ids the newest");
+    log.set_retention(&Retention { bytes: 1 << 30, ids: 1 << 20, ..retention });
+    for _ in 0..90 {
+        append(&mut log, START, 9000);
+    }
+    assert!(log.stats().snapshot().bytes > SMALL.bytes, "and more again");
+}
+
+#[test]
+fn one_append_removes_a_bounded_number_of_segments() {
+    let (mut log, _) = open_with(&MemoryDisk::default(), SMALL, START);
+    for _ in 0..2 * REMOVED_AT_ONCE_MAX + 3 {
+        append(&mut log, START, 10);
+        log.roll(START).unwrap();
+    }
+    log.options.bytes = 1;
+    for left in [REMOVED_AT_ONCE_MAX + 4, 4, 1] {
+        log.append(&[], START).unwrap();
+        assert_eq!(log.stats().snapshot().segments, left as u64);
+    }
+}

@@ -1,0 +1,277 @@
+//! A reload: file and environment are read anew, and what can change while the hub runs does.
+//!
+//! Invariant: all or nothing. A configuration with a fault changes nothing, and what is wrong with it is said in the log
+//! and to whoever asked. What needs a restart stays as it is, and that is said too.
+//! Here too: keys that come and go by themselves, since they and a reload must not cross each other.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::keyring::{Fresh, KeyChanges, Keyring};
+use super::{StartError, listeners, log, threads};
+use crate::admin::control_stats::ControlStats;
+use crate::census::SharedCensus;
+use crate::clock;
+use crate::config::keys::{KeyError, fetch_key_set};
+use crate::config::problem::{Fault, Origin};
+use crate::config::schema::{Reload, SETTINGS, Setting};
+use crate::config::{Config, InForce, Loaded, Problem, Problems, Source};
+use crate::logging;
+use crate::sequencer::SequencerQueue;
+use crate::shard::ShardSettings;
+use crate::shard::inbox::{Inbox, Mail};
+
+/// How often a key set is fetched again: issuers publish a new key hours before they sign with it.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Requests for a reload that wait for the one that is under way.
+const REQUESTS_MAX: usize = 4;
+
+/// One setting that has another value now, or would have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// `section.key`
+    pub setting: String,
+    /// Its value before, as a TOML literal; a secret is not shown.
+    pub from: String,
+    /// Its value now.
+    pub to: String,
+}
+
+/// What a reload changed, and what it could not change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReloadReport {
+    /// In force since the reload.
+    pub applied: Vec<Change>,
+    /// In force after the next start.
+    pub needs_restart: Vec<Change>,
+}
+
+/// Whoever asked for a reload, to be told what came of it.
+pub(super) type Reply = oneshot::Sender<Result<ReloadReport, Problems>>;
+
+/// What a reload is about: where the configuration is from, and all that follows it.
+pub(super) struct Parts {
+    pub(super) source: Source,
+    pub(super) in_force: InForce,
+    pub(super) keyring: Keyring,
+    pub(super) inboxes: Vec<Inbox>,
+    pub(super) census: SharedCensus,
+    pub(super) sequencer: SequencerQueue,
+    /// Where it is said what became of reloads.
+    pub(super) control: ControlStats,
+}
+
+/// See the module.
+pub(super) struct Reloader {
+    parts: Parts,
+    /// What tables were made for: `limits.connections` of the start.
+    connections_max: u32,
+    hangups: Signal,
+    refreshed: Instant,
+}
+
+impl Reloader {
+    /// Watches for `SIGHUP` from now on. Must be called within the runtime.
+    pub(super) fn new(parts: Parts) -> Result<Self, StartError> {
+        let hangups = signal(SignalKind::hangup()).map_err(StartError::Runtime)?;
+        let connections_max = parts.in_force.now().config.limits.connections;
+        Ok(Self { parts, connections_max, hangups, refreshed: Instant::now() })
+    }
+
+    /// Works beside everything else. Where to ask for a reload; a refused request means that enough wait already.
+    pub(super) fn spawn(self) -> mpsc::Sender<Reply> {
+        let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+        tokio::spawn(self.run(requests));
+        sender
+    }
+
+    async fn run(mut self, mut requests: mpsc::Receiver<Reply>) {
+        loop {
+            let refresh = self.parts.keyring.key_set().map(|_| self.refreshed + REFRESH_INTERVAL);
+            tokio::select! {
+                // However many came while one was obeyed, they are one: it reads what is there now.
+                Some(()) = self.hangups.recv() => drop(self.reload("SIGHUP").await),
+                Some(reply) = requests.recv() => {
+                    // Who asked may have gone; the hub has followed all the same.
+                    let _ = reply.send(self.reload("admin").await);
+                }
+                () = until(self.parts.keyring.next_retirement()) => self.retire_keys(),
+                () = until(refresh) => self.refresh_key_set().await,
+            }
+        }
+    }
+
+    async fn reload(&mut self, cause: &'static str) -> Result<ReloadReport, Problems> {
+        tracing::info!(cause, "reading the configuration again");
+        let report = match read(self.parts.source.clone(), self.parts.keyring.key_set()).await {
+            Ok((loaded, fresh)) => Ok(self.apply(loaded, fresh)),
+            Err(problems) => Err(problems),
+        };
+        self.parts.control.note_reload(report.is_ok(), clock::unix_now());
+        match &report {
+            Ok(report) => say(report),
+            Err(Problems(problems)) => {
+                for problem in problems {
+                    tracing::error!(%problem, "the new configuration is not applied, all of the old one stays");
+                }
+            }
+        }
+        report
+    }
+
+    fn apply(&mut self, mut loaded: Loaded, fresh: Fresh) -> ReloadReport {
+        let old = self.parts.in_force.now();
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let keys = self.parts.keyring.changes(&fresh);
+        let report = compare(&old, &mut loaded, keys, self.connections_max);
+        self.parts.keyring.replace(fresh, loaded.config.auth.key_overlap, Instant::now());
+        self.follow(&old.config, &loaded.config);
+        self.parts.in_force.replace(loaded);
+        report
+    }
+
+    /// Tells everybody. What is the same as before is told too: it costs nothing, and is right after a failure.
+    fn follow(&self, old: &Config, new: &Config) {
+        let Parts { inboxes, census, sequencer, .. } = &self.parts;
+        census.set_limits(new.limits.connections, new.limits.per_ip);
+        sequencer.set_retention(log::retention(new));
+        let settings = shard_settings(new, inboxes.len() as u32);
+        threads::send_to_all(inboxes, || Mail::Settings(Box::new(settings.clone())));
+        self.send_keys();
+        if old.logging.level != new.logging.level
+            && let Err(error) = logging::set_level(&new.logging.level)
+        {
+            tracing::warn!(%error, "logging.level cannot be changed");
+        }
+    }
+
+    fn send_keys(&self) {
+        let keys = self.parts.keyring.keys();
+        threads::send_to_all(&self.parts.inboxes, || Mail::Keys(Box::new(keys.clone())));
+    }
+
+    fn retire_keys(&mut self) {
+        self.parts.keyring.retire(Instant::now());
+        self.send_keys();
+        tracing::info!("the overlap is over: tokens of keys that were replaced are refused");
+    }
+
+    /// While the key set cannot be had, the old keys stay in force.
+    async fn refresh_key_set(&mut self) {
+        self.refreshed = Instant::now();
+        let Some((url, _)) = self.parts.keyring.key_set() else { return };
+        let asked = url.clone();
+        match tokio::task::spawn_blocking(move || fetch_key_set(&asked)).await {
+            Ok(Ok(json)) => match self.parts.keyring.replace_key_set(json) {
+                Ok(()) => self.send_keys(),
+                Err(error) => tracing::warn!(url, %error, "the key set is of no use, the old keys stay"),
+            },
+            Ok(Err(error)) => tracing::warn!(%error, "the key set could not be fetched, the old keys stay"),
+            Err(error) => tracing::error!(%error, "fetching the key set was cut short"),
+        }
+    }
+}
+
+/// What shards are told of a configuration.
+pub(super) fn shard_settings(config: &Config, shards: u32) -> ShardSettings {
+    ShardSettings {
+        engine: config.settings(),
+        accept_rate: config.accept_rate_of_shard(shards),
+        drain_over: config.drain.over,
+        user_timeout: listeners::user_timeout(&config.stream),
+    }
+}
+
+/// Waits until then; for ever if there is nothing to wait for.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads everything, away from the control thread: a file may be on a slow disk, and a key set far away.
+async fn read(source: Source, key_set: Option<(String, Vec<u8>)>) -> Result<(Loaded, Fresh), Problems> {
+    let read = move || {
+        let loaded = source.load()?;
+        let fresh = Fresh::read_again(&loaded.config, key_set)
+            .map_err(|fault| Problems(vec![Problem { origin: Origin::Default, fault }]))?;
+        Ok((loaded, fresh))
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| {
+        let fault = Fault::Key {
+            name: "auth",
+            value: String::new(),
+            cause: KeyError::Unreadable(std::io::Error::other("reading was cut short")),
+        };
+        Err(Problems(vec![Problem { origin: Origin::Default, fault }]))
+    })
+}
+
+/// What changes from `old` to `new`. What cannot change is put back into `new`.
+fn compare(old: &Loaded, new: &mut Loaded, keys: KeyChanges, connections_max: u32) -> ReloadReport {
+    let content: BTreeMap<_, _> =
+        [("auth.hmac_key_file", keys.secret), ("auth.public_key_file", keys.public)].into();
+    let mut report = ReloadReport::default();
+    for (row, setting) in SETTINGS.iter().enumerate() {
+        let name = setting.name();
+        let is_same = setting.is_same(&old.config, &new.config);
+        let has_content = content.get(&*name).is_some_and(|&changed| changed) && shows(setting, &new.config);
+        if is_same && !has_content {
+            continue;
+        }
+        let mut change =
+            Change { setting: name, from: shown(setting, &old.config), to: shown(setting, &new.config) };
+        if is_same {
+            change.to.push_str(" with other content");
+        }
+        if can_apply(setting, &new.config, connections_max) {
+            report.applied.push(change);
+        } else {
+            report.needs_restart.push(change);
+            setting.copy(&old.config, &mut new.config);
+            new.origins[row] = old.origins[row].clone();
+        }
+    }
+    report
+}
+
+fn can_apply(setting: &Setting, new: &Config, connections_max: u32) -> bool {
+    // Tables have no room for more.
+    let fits = (setting.section, setting.key) != ("limits", "connections")
+        || new.limits.connections <= connections_max;
+    setting.reload == Reload::Applies && fits
+}
+
+fn shows(setting: &Setting, config: &Config) -> bool {
+    setting.read(&mut config.clone()).is_some()
+}
+
+fn shown(setting: &Setting, config: &Config) -> String {
+    setting.read(&mut config.clone()).unwrap_or_else(|| "not set".to_owned())
+}
+
+/// Says what came of a reload.
+fn say(ReloadReport { applied, needs_restart }: &ReloadReport) {
+    for Change { setting, from, to } in applied {
+        tracing::info!(setting, from, to, "changed");
+    }
+    for Change { setting, from, to } in needs_restart {
+        tracing::warn!(setting, from, to, "needs a restart, the old value stays until then");
+    }
+    if applied.is_empty() && needs_restart.is_empty() {
+        tracing::info!("the configuration is as it was");
+    } else {
+        let (applied, waiting) = (applied.len(), needs_restart.len());
+        tracing::info!(applied, waiting, "the new configuration is in force");
+    }
+}
+
+#[cfg(test)]
+mod tests;

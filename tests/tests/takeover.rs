@@ -1,0 +1,240 @@
+//! SIGUSR2: a new process of the hub takes over, or does not and nothing has happened.
+//!
+//! Not here: takeovers under load (`restarts`).
+
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corecast_tests::exchange;
+use corecast_tests::hub::{Hub, HubBuilder};
+use corecast_tests::publish::Publisher;
+use corecast_tests::request::Subscribe;
+use corecast_tests::stream::EventStream;
+use corecast_tests::swarm::Swarm;
+use corecast_tests::wait::{PATIENCE, eventually};
+use corecast_tests::wire::response::End;
+use rustix::process::Signal;
+
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// A hub whose clients are sent away at once.
+fn builder(log: &Path) -> HubBuilder {
+    Hub::builder().log_in(log).set("drain.over", "0s")
+}
+
+/// What the hub says when nothing was taken over.
+const FAILED: &str = "this hub goes on as before";
+
+#[test]
+fn a_new_process_goes_on_with_the_sockets_and_the_log() {
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = builder(log.path()).start();
+    let mut stream = EventStream::open(hub.addr(), &Subscribe::to("t"));
+    let first = Publisher::connect(hub.addr()).to_topic("t", "before");
+    let (addr, admin, pid) = (hub.addr(), hub.admin(), hub.pid());
+    hub.take_over();
+    assert_ne!(hub.pid(), pid);
+    assert_eq!(stream.next_event().data, "before");
+    assert_eq!(stream.next_event().kind, "corecast.drain");
+    assert_eq!(stream.end(), End::Abort);
+    // At the same addresses, with the same log.
+    let mut stream = EventStream::open(addr, &Subscribe::to("t").last_event_id(&first));
+    Publisher::connect(addr).to_topic("t", "after");
+    assert_eq!(stream.next_event().data, "after");
+    eventually(PATIENCE, "the new process is ready", || {
+        (exchange::get(admin, "/readyz").status() == 200).then_some(())
+    });
+    assert_eq!(hub.wait_for_exit(WITHIN).code(), Some(0), "the old process ends by itself");
+    hub.sigterm();
+    hub.wait_until_gone(WITHIN);
+    assert!(exchange::Client::try_connect(addr).is_none(), "nobody has the socket any more");
+}
+
+#[test]
+fn a_service_manager_is_told_of_the_new_main_process_and_not_of_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = builder(log.path()).env("NOTIFY_SOCKET", path.to_str().unwrap()).start();
+    hub.take_over();
+    assert_eq!(hub.wait_for_exit(WITHIN).code(), Some(0));
+    let mut bytes = [0; 8192];
+    let told: String = std::iter::from_fn(|| socket.recv(&mut bytes).ok().map(|len| bytes[..len].to_vec()))
+        .map(|told| String::from_utf8(told).unwrap())
+        .collect();
+    let ready: Vec<&str> = told.lines().filter(|line| ["READY=1", "STOPPING=1"].contains(line)).collect();
+    assert_eq!(ready, ["READY=1", "READY=1"], "{told}");
+    assert!(told.contains(&format!("MAINPID={}\nREADY=1\n", hub.pid().as_raw_nonzero())), "{told}");
+    hub.sigterm();
+    hub.wait_until_gone(WITHIN);
+}
+
+#[test]
+fn with_a_socket_of_a_service_manager_it_is_the_same() {
+    let log = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let socket: Arc<OwnedFd> = Arc::new(listener.into());
+    let mut hub = builder(log.path()).socket("hub", &socket).start();
+    for _ in 0..2 {
+        hub.take_over();
+        Publisher::connect(addr).to_topic("t", "x");
+    }
+    hub.sigterm();
+    hub.wait_until_gone(WITHIN);
+}
+
+#[test]
+fn other_shards_than_before_share_the_sockets() {
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = builder(log.path()).start();
+    for shards in [1, 3] {
+        let config = std::fs::read_to_string(hub.config()).unwrap();
+        let changed: String = config
+            .lines()
+            .map(|line| {
+                if line.starts_with("hub.shards") {
+                    format!("hub.shards = {shards}\n")
+                } else {
+                    format!("{line}\n")
+                }
+            })
+            .collect();
+        std::fs::write(hub.config(), changed).unwrap();
+        hub.take_over();
+        for _ in 0..20 {
+            assert_eq!(exchange::get(hub.addr(), "/healthz").status(), 200, "{shards} shards");
+        }
+        hub.wait_for_log(&["limits in force", &format!("\"shards\":{shards},")]);
+    }
+}
+
+#[test]
+fn a_broken_configuration_changes_nothing() {
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = builder(log.path()).start();
+    let pid = hub.pid();
+    let mut stream = EventStream::open(hub.addr(), &Subscribe::to("t"));
+    let config = std::fs::read_to_string(hub.config()).unwrap();
+    std::fs::write(hub.config(), format!("{config}limits.per_usr = 1\n")).unwrap();
+    hub.signal(Signal::USR2);
+    let said = hub.wait_for_log(&[FAILED]);
+    assert!(said.contains("exit status: 2"), "{said}");
+    hub.wait_for_log(&["per_usr"]);
+    Publisher::connect(hub.addr()).to_topic("t", "as before");
+    assert_eq!((stream.next_event().data.as_str(), hub.pid()), ("as before", pid));
+    assert_eq!(exchange::get(hub.admin(), "/readyz").status(), 200);
+    // Mended, it is taken over.
+    std::fs::write(hub.config(), config).unwrap();
+    hub.take_over();
+    Publisher::connect(hub.addr()).to_topic("t", "after");
+}
+
+#[test]
+fn a_damaged_log_is_not_taken_over() {
+    let log = tempfile::tempdir().unwrap();
+    let hub = builder(log.path()).start();
+    let mut publisher = Publisher::connect(hub.addr());
+    let padding = "x".repeat(500);
+    (0..20).for_each(|_| drop(publisher.to_topic("t", &padding)));
+    corrupt(log.path());
+    hub.signal(Signal::USR2);
+    let said = hub.wait_for_log(&[FAILED]);
+    assert!(said.contains("damaged"), "{said}");
+    publisher.to_topic("t", "as before");
+}
+
+/// Turns over a byte in the first events of a log.
+fn corrupt(folder: &Path) {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let segment = names.filter(|path| !path.ends_with("lock")).min().expect("a log has a segment");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[1000] ^= 0xff;
+    let file = std::fs::OpenOptions::new().write(true).open(&segment).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &bytes[1000..1001], 1000).unwrap();
+}
+
+#[test]
+fn who_resumes_from_a_memory_log_is_told_of_the_gap() {
+    let mut hub = Hub::builder().set("drain.over", "0s").start();
+    let id = Publisher::connect(hub.addr()).to_topic("t", "gone");
+    hub.take_over();
+    let mut stream = EventStream::open(hub.addr(), &Subscribe::to("t").last_event_id(&id));
+    assert_eq!(stream.next_event().kind, "corecast.gap");
+    Publisher::connect(hub.addr()).to_topic("t", "new");
+    assert_eq!(stream.next_event().data, "new");
+}
+
+#[test]
+fn told_to_stop_a_hub_stops_whatever_takes_over() {
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = builder(log.path()).start();
+    let addr = hub.addr();
+    hub.signal(Signal::USR2);
+    hub.wait_for_log(&["was started to take over"]);
+    hub.sigterm();
+    hub.wait_for_exit(WITHIN);
+    eventually(PATIENCE, "nobody listens", || exchange::Client::try_connect(addr).is_none().then_some(()));
+}
+
+#[test]
+fn a_second_takeover_waits_for_the_first() {
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = builder(log.path()).start();
+    hub.signal(Signal::USR2);
+    hub.wait_for_log(&["was started to take over"]);
+    // Whoever is signalled now is busy with the first, or has been taken over: either way one process serves at last.
+    hub.signal(Signal::USR2);
+    hub.wait_for_log(&["SIGUSR2 is ignored"]);
+    hub.expect_takeover();
+    Publisher::connect(hub.addr()).to_topic("t", "x");
+    hub.sigterm();
+    hub.wait_until_gone(WITHIN);
+}
+
+const STREAMS: usize = 10_000;
+const OVER: Duration = Duration::from_secs(6);
+
+/// Slices of the window in which ends are counted.
+const SLICES: usize = 12;
+
+#[test]
+fn ten_thousand_streams_are_ended_over_the_window_of_the_drain_after_a_takeover() {
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = Hub::builder()
+        .log_in(log.path())
+        .set("limits.connections", 2 * STREAMS)
+        .set("drain.over", format!("{}s", OVER.as_secs()))
+        .start();
+    let mut swarm = Swarm::around(hub.addr(), 90);
+    for _ in 0..STREAMS {
+        swarm.join(&Subscribe::to("numbers"));
+    }
+    swarm.drive_until(WITHIN, "all streams open", |swarm| swarm.open() == STREAMS);
+    hub.take_over();
+    let begun = Instant::now();
+    let mut left = Vec::new();
+    for slice in 1..=SLICES {
+        let until = begun + OVER * slice as u32 / SLICES as u32;
+        swarm.drive_until(WITHIN, "the end of a slice", |_| Instant::now() >= until);
+        left.push(swarm.open());
+    }
+    swarm.drive_until(WITHIN, "all ends", |swarm| swarm.open() == 0);
+    println!(
+        "open at the end of each {:?}: {left:?}; the last after {:?}",
+        OVER / SLICES as u32,
+        begun.elapsed()
+    );
+    hub.wait_for_log(&["draining", "left"]);
+    let told = swarm.members().iter().filter(|member| member.control().len() == 1).count();
+    assert_eq!(told, STREAMS, "each was told to come back");
+    assert_eq!(hub.wait_for_exit(WITHIN).code(), Some(0));
+    // The new process serves all the while.
+    drop(EventStream::open(hub.addr(), &Subscribe::to("numbers")));
+}
