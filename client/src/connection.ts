@@ -227,8 +227,8 @@ export class Connection {
     const mode = this.#mode;
     const options = { name: `${this.#settings.name} ${mode}`, tab: this.tab, config: this.#settings.config };
     const fallBack = () => {
+      this.#park();
       this.#modes = this.#modes.slice(1);
-      this.#link = undefined;
       this.#open();
     };
     // A link that has been given up may still have something to say.
