@@ -135,7 +135,7 @@ class World {
   }
 }
 
-test('every tab sees every event once and in order', { timeout: 60_000 }, async () => {
+test('every tab sees every event once and in order', { timeout: 180_000 }, async () => {
   let events = 0;
   let reconnects = 0;
   for (let seed = 1; seed <= 300; seed += 1) {
