@@ -172,7 +172,7 @@ impl Engine {
         self.counters.refusals[reason.index()] += 1;
         let retry_ms = self.retry_within(REFUSED_RETRY, REFUSED_RETRY_SPREAD);
         let bytes = if parcel.wants_event_stream {
-            let mut bytes = BytesMut::from(&self.stream_head(parcel, retry_ms)[..]);
+            let mut bytes = BytesMut::from(&self.stream_head(parcel, retry_ms, None)[..]);
             bytes.extend_from_slice(&match limit_reason(reason) {
                 Some(limit) => control::limit(parcel.framing, limit, retry_ms),
                 None => control::drain(parcel.framing, retry_ms),

@@ -33,6 +33,7 @@ pub use takeover::PredecessorError;
 use crate::admin::control_stats::ControlStats;
 use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
+use crate::assets::assets;
 use crate::census::SharedCensus;
 use crate::clock::Clock;
 use crate::config::{InForce, Loaded, Source};
@@ -136,8 +137,14 @@ fn start_and_run(
     let clock = Clock::start();
     let census = SharedCensus::new(config.limits.connections, config.limits.per_ip);
     let sequencer = SequencerQueue::new();
-    let parts =
-        ShardParts { config: &config, capacity: &capacity, keyring: &keyring, census: &census, clock, page };
+    let parts = ShardParts {
+        config: &config,
+        capacity: &capacity,
+        keyring: &keyring,
+        census: &census,
+        clock,
+        assets: assets(page),
+    };
     let prepared = Prepared::start(parts, listeners.deal(capacity.shards), &sequencer)?;
     if let Some(predecessor) = predecessor {
         log::look_through(&config, || predecessor.still_preparing())?;

@@ -247,7 +247,7 @@ mod tests {
             verifier: Verifier::new(Keys::new(), 1, 1),
             replays: false,
             census: Box::new(SharedCensus::new(1, 0)),
-            page: None,
+            assets: [].into(),
         };
         Engine::new(Settings::default(), options)
     }
