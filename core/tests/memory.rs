@@ -51,7 +51,7 @@ fn engine(slots: u32, tokens_cached: usize) -> Engine {
         random_seed: 1,
         verifier: Verifier::new(keys, tokens_cached, 1),
         census: Box::new(Open),
-        page: None,
+        assets: [].into(),
     };
     Engine::new(settings, options)
 }

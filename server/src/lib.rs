@@ -8,6 +8,7 @@ pub mod config;
 pub mod logging;
 pub mod doctor;
 mod http_client;
+mod assets;
 
 pub mod hub;
 pub mod systemd;

@@ -67,6 +67,10 @@ impl Prometheus {
             assert!(ended.is_none(), "prometheus ended: {}", self.log());
             std::net::TcpStream::connect(self.addr).ok()
         });
+        // Until then it answers 503 to everything.
+        eventually(PATIENCE, "a Prometheus that is ready", || {
+            (exchange::get(self.addr, "/-/ready").status() == 200).then_some(())
+        });
         eventually(PATIENCE, "three scrapes that Prometheus could read", || {
             let scrapes = self.query("sum_over_time(up{job=\"corecast\"}[1m])").ok()?;
             (number(scrapes.first()?) >= 3.0).then_some(())

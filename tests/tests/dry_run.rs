@@ -5,6 +5,7 @@ use corecast_tests::publish::Publisher;
 use corecast_tests::request::Subscribe;
 use corecast_tests::stream::EventStream;
 use corecast_tests::token::Token;
+use corecast_tests::wait::{PATIENCE, eventually};
 use corecast_tests::wire::response::End;
 use serde_json::json;
 
@@ -23,6 +24,12 @@ fn nobody_is_refused_or_evicted() {
     for stream in &mut streams {
         assert_eq!(stream.next_data(1), ["to all six"]);
     }
+    // The second and later ones would have had the first one's place; nobody would have been refused.
+    eventually(PATIENCE, "five evictions that were not made", || {
+        (hub.metric("corecast_would_evict_total") == 5.0).then_some(())
+    });
+    assert_eq!(hub.metric("corecast_would_refuse_total") + hub.metric("corecast_evictions_total"), 0.0);
+    assert_eq!(hub.metric("corecast_limits_dry_run"), 1.0);
 }
 
 #[test]

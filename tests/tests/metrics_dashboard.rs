@@ -61,6 +61,7 @@ fn busy_hub(folder: &Path) -> (Hub, Vec<EventStream>) {
     let tab = |id: &str| Subscribe::with_token(&Token::of(HOSTILE).sign()).topic("a").client_id(id);
     let mut first = EventStream::open(hub.addr(), &tab("one"));
     let second = EventStream::open(hub.addr(), &tab("two"));
+    assert_eq!(first.next_event().kind, "corecast.evicted");
     first.end();
     let mut stranger = EventStream::open(hub.addr(), &Subscribe::to("a").last_event_id("of-another-log"));
     assert_eq!(stranger.next_event().kind, "corecast.gap");

@@ -35,7 +35,7 @@ impl Reloadable {
     }
 
     fn write(&self, toml: &str) {
-        std::fs::write(self.hub.config(), toml).unwrap();
+        std::fs::write(self.hub.config(), toml).expect("the hub's folder can be written");
     }
 
     /// Asks for a reload and waits for a line more that says this.
@@ -139,8 +139,8 @@ fn history_is_shortened_and_who_needs_more_of_it_is_told() {
     let mut publisher = Publisher::connect(it.hub.addr());
     let ids: Vec<_> = (0..10).map(|n| publisher.to_topic("t", &n.to_string())).collect();
     it.set("history.events", 2);
-    eventually(PATIENCE, "two events for each of two shards", || {
-        (it.hub.metric("corecast_history_events") == 4.0).then_some(())
+    eventually(PATIENCE, "a history of two events", || {
+        (it.hub.metric("corecast_history_events") == 2.0).then_some(())
     });
     let resumed = Subscribe::to("t").last_event_id(&ids[0]);
     let mut stream = EventStream::open(it.hub.addr(), &resumed);
@@ -222,7 +222,8 @@ fn what_needs_a_restart_is_named_and_stays() {
         it.hub.wait_for_log(&["needs a restart", setting]);
     }
     it.hub.wait_for_log(&["changed", "limits.per_user"]);
-    assert_eq!(it.hub.metric("corecast_connections_max"), 10_000.0);
+    assert_eq!(it.hub.metric("corecast_limits_connections"), 10_000.0);
+    assert_eq!(it.hub.metric("corecast_limits_per_user"), 5.0);
     assert_eq!(exchange::get(address, "/readyz").status(), 200);
 }
 

@@ -14,6 +14,7 @@ use corecast_tests::publish::Publisher;
 use corecast_tests::request::Subscribe;
 use corecast_tests::stream::EventStream;
 use corecast_tests::wait::PATIENCE;
+use rustix::process::Signal;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -26,10 +27,10 @@ struct Manager {
 
 impl Manager {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify").display().to_string();
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         Self { socket, path, _folder: folder }
     }
 
@@ -56,11 +57,11 @@ impl Manager {
 }
 
 fn listening(addr: &str) -> Arc<OwnedFd> {
-    Arc::new(TcpListener::bind(addr).unwrap().into())
+    Arc::new(TcpListener::bind(addr).expect("a port").into())
 }
 
 fn address(socket: &Arc<OwnedFd>) -> SocketAddr {
-    TcpListener::from(socket.try_clone().unwrap()).local_addr().unwrap()
+    TcpListener::from(socket.try_clone().expect("a copy")).local_addr().expect("an address")
 }
 
 #[test]
@@ -78,10 +79,27 @@ fn a_service_manager_is_told_from_the_start_to_the_end() {
 }
 
 #[test]
+fn a_reload_is_told_with_its_moment_and_its_end() {
+    let manager = Manager::new();
+    let hub = manager.watching(Hub::builder()).start();
+    manager.wait_for("READY=1");
+    // Whether the new configuration is good or bad, the service is ready again.
+    for broken in [false, true] {
+        if broken {
+            std::fs::write(hub.config(), "nonsense").unwrap();
+        }
+        hub.signal(Signal::HUP);
+        let told = manager.wait_for("RELOADING=1");
+        assert!(told.contains("\nMONOTONIC_USEC="), "{told}");
+        manager.wait_for("READY=1");
+    }
+}
+
+#[test]
 fn a_watchdog_is_fed_for_as_long_as_the_hub_is_alive() {
     const TIMEOUT: Duration = Duration::from_millis(900);
     let manager = Manager::new();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let builder = manager.watching(Hub::builder()).log_in(folder.path());
     let hub = builder.env("WATCHDOG_USEC", &TIMEOUT.as_micros().to_string()).start();
     for _ in 0..5 {

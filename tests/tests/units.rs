@@ -277,7 +277,7 @@ fn an_installation_has_a_key_for_its_group_alone_and_units_that_find_it() {
     assert_eq!((key.mode() & 0o7777, key.uid(), key.size()), (0o640, 0, 64));
     let groups = fs::read_to_string(to.path().join("etc/group")).unwrap();
     assert!(groups.contains(&format!("corecast:x:{}:", key.gid())), "{groups}");
-    let unit = fs::read_to_string(to.path().join("etc/systemd/system/corecast.service")).unwrap();
+    let unit = fs::read_to_string(to.path().join("usr/local/lib/systemd/system/corecast.service")).unwrap();
     assert!(value(&unit, "ExecStart").starts_with("/opt/corecast/bin/corecast serve "), "{unit}");
     assert!(to.path().join("opt/corecast/bin/corecast").exists());
     assert!(!unit.contains("/usr/bin/corecast") && !unit.contains("/usr/share/doc"), "{unit}");

@@ -82,7 +82,7 @@ impl Host {
             random_seed: 1,
             verifier: Verifier::new(keys, TOKENS_CACHED, 1),
             census: Box::new(Roomy),
-            page: None,
+            assets: [].into(),
         };
         Self {
             engine: Engine::new(Settings { anonymous: true, ..Settings::default() }, options),

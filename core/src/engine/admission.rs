@@ -65,8 +65,10 @@ impl Engine {
             self.counters.evicted_returns += 1;
             return self.answer_evicted(index, parcel);
         }
-        let admitted = self.make_room(key, client_id).and_then(|older| self.enter(parcel.peer, older));
-        if let Err(reason) = admitted {
+        let room = self.make_room(key, client_id);
+        if self.settings.limits.dry_run {
+            self.enter_unlimited(parcel.peer, room);
+        } else if let Err(reason) = room.and_then(|older| self.enter(parcel.peer, older)) {
             return self.refuse(index, parcel, reason);
         }
         let grants = parcel.authorized.as_ref().map_or(&[][..], |authorized| authorized.subscribe_grants());
@@ -94,8 +96,7 @@ impl Engine {
             return Ok(None);
         }
         match limits.per_user_policy {
-            PerUserPolicy::RejectNewest if limits.dry_run => self.count_refusal(CloseReason::UserLimit),
-            PerUserPolicy::RejectNewest => return Err(CloseReason::UserLimit),
+            PerUserPolicy::RejectNewest => Err(CloseReason::UserLimit),
             PerUserPolicy::EvictOldest => {
                 // More than one only after the limit was lowered.
                 let surplus = (streams - limit).min(SURPLUS_EVICTED_MAX);
@@ -106,19 +107,14 @@ impl Engine {
                         self.evict(Older { index, reason: CloseReason::Evicted });
                     }
                 }
-                return Ok(last);
+                Ok(last)
             }
         }
-        Ok(None)
     }
 
     /// Takes a place among all streams. The older one goes only if the newer one comes in.
     fn enter(&mut self, peer: Peer, older: Option<Older>) -> Result<(), CloseReason> {
         let hash = PeerHash::of(self.seed, peer.ip());
-        if self.settings.limits.dry_run {
-            self.enter_unlimited(peer, hash, older);
-            return Ok(());
-        }
         let Some(older) = older else { return self.census.try_enter(hash).map_err(CloseReason::from) };
         // The older one's place is the newer one's, whatever the limits say; they may have been lowered meanwhile. It is
         // given up only once the newer one is in, so that nobody else takes it.
@@ -132,12 +128,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a place whatever the limits say, and counts what they would have done.
-    fn enter_unlimited(&mut self, peer: Peer, hash: PeerHash, older: Option<Older>) {
+    /// Takes a place whatever the limits say, and counts what they would have done: one refusal or eviction at most.
+    fn enter_unlimited(&mut self, peer: Peer, room: Result<Option<Older>, CloseReason>) {
+        let hash = PeerHash::of(self.seed, peer.ip());
         let mut would_go = None;
-        match older {
-            Some(older) if older.reason == CloseReason::Replaced => self.evict(older),
-            older => would_go = older,
+        match room {
+            Ok(Some(older)) if older.reason == CloseReason::Replaced => self.evict(older),
+            Ok(older) => would_go = older,
+            Err(reason) => {
+                self.census.enter(hash);
+                return self.count_refusal(reason);
+            }
         }
         let met = self.census.enter(hash);
         // The place of the one that would have gone would have been free.
@@ -171,7 +172,7 @@ impl Engine {
         self.counters.refusals[reason.index()] += 1;
         let retry_ms = self.retry_within(REFUSED_RETRY, REFUSED_RETRY_SPREAD);
         let bytes = if parcel.wants_event_stream {
-            let mut bytes = BytesMut::from(&self.stream_head(parcel, retry_ms)[..]);
+            let mut bytes = BytesMut::from(&self.stream_head(parcel, retry_ms, None)[..]);
             bytes.extend_from_slice(&match limit_reason(reason) {
                 Some(limit) => control::limit(parcel.framing, limit, retry_ms),
                 None => control::drain(parcel.framing, retry_ms),

@@ -63,6 +63,7 @@ use crate::connection::{Connection, ConnectionId, Peer};
 use crate::counters::Counters;
 use crate::hash::{HashSeed, SeededMap};
 use crate::history::History;
+use crate::http::Asset;
 use crate::id::{Incarnation, Position};
 use crate::limits::EVICTIONS_MAX;
 use crate::settings::{CorsSettings, Settings};
@@ -107,8 +108,8 @@ pub struct EngineOptions {
     pub replays: bool,
     /// Counts streams over all shards.
     pub census: Box<dyn Census>,
-    /// What `/` answers with, if anything: an HTML page.
-    pub page: Option<Bytes>,
+    /// Files under paths of their own, few: they are looked for one by one. The hub's own paths win.
+    pub assets: Arc<[Asset]>,
 }
 
 /// One shard's rules. See the module for how to drive it.
@@ -120,7 +121,7 @@ pub struct Engine {
     cors: Arc<CorsSettings>,
     verifier: Verifier,
     census: Box<dyn Census>,
-    page: Option<Bytes>,
+    assets: Arc<[Asset]>,
     rng: fastrand::Rng,
     now: Now,
 
@@ -183,7 +184,7 @@ impl Engine {
             shards: options.shards,
             verifier: options.verifier,
             census: options.census,
-            page: options.page,
+            assets: options.assets,
             rng: fastrand::Rng::with_seed(options.random_seed),
             now: Now::default(),
             arena: Arena::with_room(room),

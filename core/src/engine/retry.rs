@@ -4,11 +4,11 @@
 //! at its beginning, when nobody knows how many will be told after it, so the times must add up well whatever comes.
 //!
 //! Property: however many streams a shard has told a time, were all of them to end at one moment, no more than
-//! [`RETURNS_A_SECOND`] would come back in any second of the time that follows. Why: the first of them, as long as
-//! [`SPREAD`] of them a second fit into `retry`, are told times that are uniform in a window of the length `retry`: a
-//! third of the rate. The k-th after these is told one in a window of the length `w(k) = 3k / rate`, at which times
-//! grow denser towards its end (`w·√u` has the density `2t / w²`). All of these together have at most the density
-//! `∫ 2t / w(k)² dk` over the k whose window reaches `t`, which is `2/3 rate`.
+//! [`RETURNS_A_SECOND`] would come back in any second of the time that follows. Why: the first `rate × retry / 3` of
+//! them are told times that are uniform in a window as long as `retry`, which makes a third of the rate. From there on
+//! the k-th is told one in a window of the length `w(k) = 3k / rate`, in which times grow denser towards the end (`w·√u`
+//! has the density `2t / w²`). At the time `t` all of these together have the density `∫ 2t / w(k)² dk` over the k whose
+//! window reaches `t`, that is from `rate × t / 3` on, and this is two thirds of the rate at most.
 
 use std::time::Duration;
 

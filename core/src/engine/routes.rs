@@ -21,7 +21,8 @@ enum Route {
     Publish,
     Health,
     Ready,
-    Page,
+    /// The number of a file.
+    Asset(usize),
     Nothing,
 }
 
@@ -42,7 +43,7 @@ impl Engine {
             (Route::Events, Method::Head) => self.answer_stream_head(index, &request),
             (Route::Health, Method::Get | Method::Head) => self.answer_health(index, &request),
             (Route::Ready, Method::Get | Method::Head) => self.answer_ready(index, &request),
-            (Route::Page, Method::Get | Method::Head) => self.answer_page(index, &request),
+            (Route::Asset(asset), Method::Get | Method::Head) => self.answer_asset(index, &request, asset),
             (_, Method::Options) => self.answer_preflight(index, &request, allowed(route)),
             (_, Method::Get | Method::Head | Method::Post | Method::Other) => {
                 self.answer_not_allowed(index, &request, allowed(route));
@@ -56,10 +57,11 @@ impl Engine {
             "/publish" => Route::Publish,
             "/healthz" => Route::Health,
             "/readyz" => Route::Ready,
-            "/" if self.page.is_some() => Route::Page,
             // `OPTIONS *` asks about the server as a whole.
             "*" => Route::Health,
-            _ => Route::Nothing,
+            _ => {
+                self.assets.iter().position(|asset| asset.path() == path).map_or(Route::Nothing, Route::Asset)
+            }
         }
     }
 
@@ -129,9 +131,16 @@ impl Engine {
         self.reply_unread(index, request, response);
     }
 
-    fn answer_page(&mut self, index: u32, request: &Request) {
-        let page = self.page.clone().unwrap_or_default();
-        self.reply_unread(index, request, Response::html(Status::Ok, &page[..]));
+    /// The same to pages of any origin, so nothing of what these may read is added.
+    fn answer_asset(&mut self, index: u32, request: &Request, asset: usize) {
+        let assets = Arc::clone(&self.assets);
+        let is_head = request.method == Method::Head;
+        let response = assets[asset].response(request.if_none_match()).to_head(is_head);
+        if has_body(request) {
+            self.answer_and_end(index, &response, CloseReason::Done);
+        } else {
+            self.answer(index, &response);
+        }
     }
 }
 
@@ -148,6 +157,6 @@ fn has_body(request: &Request) -> bool {
 fn allowed(route: Route) -> &'static str {
     match route {
         Route::Publish => WRITE,
-        Route::Events | Route::Health | Route::Ready | Route::Page | Route::Nothing => READ,
+        Route::Events | Route::Health | Route::Ready | Route::Asset(_) | Route::Nothing => READ,
     }
 }

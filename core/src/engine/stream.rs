@@ -11,7 +11,7 @@ use crate::connection::state::{State, Stream};
 use crate::connection::{ConnectionId, PeerHash};
 use crate::history::Resume;
 use crate::http::{Cors, StreamHead, control};
-use crate::id::{Position, is_valid_id};
+use crate::id::{EventId, Position, is_valid_id};
 use crate::limits::RETRY_MS_MAX;
 
 use super::outgoing::Then;
@@ -39,7 +39,7 @@ impl Engine {
         hot.sent_ms = hot::clock_ms(now);
         self.streams += 1;
         self.counters.streams_opened += 1;
-        let greeting = self.greeting(parcel, gap);
+        let greeting = self.greeting(parcel, after, gap);
         self.outputs.push_back(Output::WatchHangup(self.id_of(index)));
         self.begin_outgoing(index, greeting, Then::Feed);
         self.arm(index);
@@ -65,16 +65,23 @@ impl Engine {
         }
     }
 
-    /// Head and first bytes of a stream.
-    pub(super) fn stream_head(&self, parcel: &Parcel, retry_ms: u32) -> Bytes {
+    /// Head and first bytes of a stream. `begins` is the id behind which it does, for who has none yet.
+    pub(super) fn stream_head(&self, parcel: &Parcel, retry_ms: u32, begins: Option<&str>) -> Bytes {
         let cors = Cors::of(&self.cors, parcel.origin.as_deref());
-        let head = StreamHead { framing: parcel.framing, cors, closes: false, headers: &[] };
+        let headers = begins.map(|id| ("Last-Event-ID", id));
+        let head = StreamHead { framing: parcel.framing, cors, closes: false, headers: headers.as_slice() };
         head.encode(self.now.unix, retry_ms, parcel.padding)
     }
 
-    fn greeting(&mut self, parcel: &Parcel, gap: Option<Bytes>) -> Bytes {
+    /// A stream without a cursor is told where it begins: what comes before its first event would be lost to it if it
+    /// broke. `EventSource` cannot see that; clients by `fetch` can.
+    fn greeting(&mut self, parcel: &Parcel, after: Position, gap: Option<Bytes>) -> Bytes {
         let retry_ms = self.retry_ms();
-        let head = self.stream_head(parcel, retry_ms);
+        let begins = match parcel.last_event_id {
+            None => Some(EventId::kept(self.history.incarnation(), after).to_string()),
+            Some(_) => None,
+        };
+        let head = self.stream_head(parcel, retry_ms, begins.as_deref());
         match gap {
             None => head,
             Some(gap) => [head, gap].concat().into(),

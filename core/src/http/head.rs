@@ -99,6 +99,7 @@ struct Values {
     content_type: Option<Span>,
     last_event_id: Option<Span>,
     idempotency_key: Option<Span>,
+    if_none_match: Option<Span>,
     cookies: SmallVec<[Span; 1]>,
     forwarded: SmallVec<[Span; 1]>,
     x_forwarded_for: SmallVec<[Span; 1]>,
@@ -203,6 +204,12 @@ impl Request {
     #[must_use]
     pub fn idempotency_key(&self) -> Option<&[u8]> {
         self.values.idempotency_key.map(|span| self.bytes(span))
+    }
+
+    /// The value of the first `If-None-Match`. More of them only cost an answer that could have been shorter.
+    #[must_use]
+    pub fn if_none_match(&self) -> Option<&[u8]> {
+        self.values.if_none_match.map(|span| self.bytes(span))
     }
 
     /// The value of the first cookie of this name.

@@ -20,8 +20,10 @@ pub mod idempotency_key;
 mod json;
 pub mod cors;
 pub mod response;
+pub mod asset;
 pub mod control;
 
+pub use self::asset::Asset;
 pub use self::body::{BodyDecoder, BodyError, Decoded};
 pub use self::cors::Cors;
 pub use self::credentials::Credentials;

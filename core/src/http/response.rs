@@ -57,9 +57,13 @@ pub struct Response<'a> {
     body: Vec<u8>,
     cors: Cors<'a>,
     headers: Vec<(&'static str, Value<'a>)>,
+    cache: &'static str,
     closes: bool,
     hides_body: bool,
 }
+
+/// Answers speak of one token and one moment.
+const NOT_STORED: &str = "no-store";
 
 #[derive(Clone, Debug)]
 enum Value<'a> {
@@ -70,7 +74,16 @@ enum Value<'a> {
 impl<'a> Response<'a> {
     fn new(status: Status, content_type: &'static str, body: Vec<u8>) -> Self {
         let headers = Vec::new();
-        Self { status, content_type, body, cors: Cors::NONE, headers, closes: false, hides_body: false }
+        Self {
+            status,
+            content_type,
+            body,
+            cors: Cors::NONE,
+            headers,
+            cache: NOT_STORED,
+            closes: false,
+            hides_body: false,
+        }
     }
 
     /// An answer without body.
@@ -91,10 +104,16 @@ impl<'a> Response<'a> {
         Self::new(status, "text/plain; charset=utf-8", text.into())
     }
 
-    /// A page.
+    /// A file of this type.
     #[must_use]
-    pub fn html(status: Status, html: impl Into<Vec<u8>>) -> Self {
-        Self::new(status, "text/html; charset=utf-8", html.into())
+    pub fn file(status: Status, content_type: &'static str, bytes: &[u8]) -> Self {
+        Self::new(status, content_type, bytes.to_vec())
+    }
+
+    /// Says who may store this, in the words of `Cache-Control`; nobody by default.
+    #[must_use]
+    pub fn cache(self, cache: &'static str) -> Self {
+        Self { cache, ..self }
     }
 
     /// One JSON text a line.
@@ -175,8 +194,7 @@ impl<'a> Response<'a> {
             }
             write_number(&mut out, "Content-Length", self.body.len() as u64);
         }
-        // Answers speak of one token and one moment.
-        write_header(&mut out, "Cache-Control", "no-store");
+        write_header(&mut out, "Cache-Control", self.cache);
         for (name, value) in &self.headers {
             match value {
                 Value::Text(text) => write_header(&mut out, name, text),

@@ -32,7 +32,7 @@ impl Capacity {
         let nofile = match raise_nofile() {
             Ok(nofile) => nofile,
             Err(error) => {
-                tracing::warn!(%error, "the limit of open files cannot be raised (SystemCallFilter= of a unit may lack prlimit64)");
+                tracing::warn!(%error, "the limit of open files cannot be raised");
                 Nofile { soft: 1024, hard: 1024 }
             }
         };

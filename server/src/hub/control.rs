@@ -2,6 +2,8 @@
 //!
 //! Not here: how the hub goes (`stop`), and what operators are shown (`admin`).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +28,8 @@ pub(super) struct Control<'a> {
     /// Copies of all sockets, to be handed on. Absent once the hub is about to go.
     pub(super) listeners: Option<Listeners>,
     pub(super) executable: &'a Executable,
+    /// Whether another process takes over; shared with who reloads.
+    pub(super) takeover: Arc<AtomicBool>,
     /// Dropped to end the admin listener.
     pub(super) admin_end: Option<oneshot::Sender<()>>,
 }
@@ -50,12 +54,16 @@ impl Control<'_> {
                 said = next_of(&mut successor) => match (said, successor.take()) {
                     (Said::Prepared, Some(successor)) => return Ok(Ending::HandOver(successor)),
                     (Said::Failed(reason), _) => {
+                        self.takeover.store(false, Ordering::SeqCst);
                         tracing::error!(reason, "nothing is taken over, this hub goes on as before");
                     }
                     (Said::Prepared | Said::Serving, _) => {}
                 },
                 Some(command) = orders.recv() => match command {
                     Command::Drain => return Ok(self.stop("admin", successor)),
+                    Command::Reload(_) if successor.is_some() => {
+                        tracing::warn!("a reload over the admin API is ignored: a takeover is under way");
+                    }
                     // One that finds no place hears that its reply is dropped.
                     Command::Reload(reply) => drop(self.reloader.try_send(reply)),
                 },
@@ -84,6 +92,7 @@ impl Control<'_> {
         let sockets = self.listeners.as_ref().map(Listeners::copy)?;
         match sockets.and_then(|sockets| Successor::start(self.executable, sockets)) {
             Ok(successor) => {
+                self.takeover.store(true, Ordering::SeqCst);
                 tracing::info!(pid = successor.pid(), "a process was started to take over");
                 Some(successor)
             }

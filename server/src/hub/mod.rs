@@ -21,6 +21,7 @@ mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use tokio::runtime::Runtime;
@@ -32,6 +33,7 @@ pub use takeover::PredecessorError;
 use crate::admin::control_stats::ControlStats;
 use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
+use crate::assets::assets;
 use crate::census::SharedCensus;
 use crate::clock::Clock;
 use crate::config::{InForce, Loaded, Source};
@@ -135,8 +137,14 @@ fn start_and_run(
     let clock = Clock::start();
     let census = SharedCensus::new(config.limits.connections, config.limits.per_ip);
     let sequencer = SequencerQueue::new();
-    let parts =
-        ShardParts { config: &config, capacity: &capacity, keyring: &keyring, census: &census, clock, page };
+    let parts = ShardParts {
+        config: &config,
+        capacity: &capacity,
+        keyring: &keyring,
+        census: &census,
+        clock,
+        assets: assets(page),
+    };
     let prepared = Prepared::start(parts, listeners.deal(capacity.shards), &sequencer)?;
     if let Some(predecessor) = predecessor {
         log::look_through(&config, || predecessor.still_preparing())?;
@@ -169,17 +177,26 @@ fn start_and_run(
         token,
     };
     let admin_end = start_tasks(&runtime, &listeners, &state, &threads, service)?;
+    let takeover = Arc::new(AtomicBool::new(false));
     let reloader = {
-        let (control, inboxes, sequencer) = (state.control.clone(), threads.inboxes(), sequencer.clone());
+        let parts = Parts {
+            source,
+            in_force,
+            keyring,
+            inboxes: threads.inboxes(),
+            census,
+            sequencer: sequencer.clone(),
+            control: state.control.clone(),
+            service: service.clone(),
+            draining: Arc::clone(&state.draining),
+            takeover: Arc::clone(&takeover),
+        };
         let _context = runtime.enter();
-        Reloader::new(Parts { source, in_force, keyring, inboxes, census, sequencer, control })?.spawn()
+        Reloader::new(parts)?.spawn()
     };
     announce(&listeners, banner);
     match predecessor.take() {
-        Some(predecessor) => {
-            service.take_over();
-            predecessor.serving();
-        }
+        Some(predecessor) => predecessor.serving(|| service.take_over()),
         None => service.ready(),
     }
     let mut control = Control {
@@ -189,6 +206,7 @@ fn start_and_run(
         service: service.clone(),
         listeners: Some(listeners),
         executable: &executable,
+        takeover,
         admin_end: Some(admin_end),
     };
     // A hub that has lost a thread ends at once; one that has lost its successor drains first.

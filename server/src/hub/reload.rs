@@ -5,6 +5,8 @@
 //! Here too: keys that come and go by themselves, since they and a reload must not cross each other.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,6 +25,7 @@ use crate::logging;
 use crate::sequencer::SequencerQueue;
 use crate::shard::ShardSettings;
 use crate::shard::inbox::{Inbox, Mail};
+use crate::systemd::Service;
 
 /// How often a key set is fetched again: issuers publish a new key hours before they sign with it.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
@@ -63,6 +66,12 @@ pub(super) struct Parts {
     pub(super) sequencer: SequencerQueue,
     /// Where it is said what became of reloads.
     pub(super) control: ControlStats,
+    /// Whom systemd hears of a reload from.
+    pub(super) service: Service,
+    /// Whether the hub stops: then nothing is read any more.
+    pub(super) draining: Arc<AtomicBool>,
+    /// Whether another process takes over: it has read the configuration already.
+    pub(super) takeover: Arc<AtomicBool>,
 }
 
 /// See the module.
@@ -96,8 +105,10 @@ impl Reloader {
                 // However many came while one was obeyed, they are one: it reads what is there now.
                 Some(()) = self.hangups.recv() => drop(self.reload("SIGHUP").await),
                 Some(reply) = requests.recv() => {
-                    // Who asked may have gone; the hub has followed all the same.
-                    let _ = reply.send(self.reload("admin").await);
+                    if let Some(report) = self.reload("admin").await {
+                        // Who asked may have gone; the hub has followed all the same.
+                        let _ = reply.send(report);
+                    }
                 }
                 () = until(self.parts.keyring.next_retirement()) => self.retire_keys(),
                 () = until(refresh) => self.refresh_key_set().await,
@@ -105,7 +116,23 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, cause: &'static str) -> Result<ReloadReport, Problems> {
+    /// What came of it; nothing if the hub stops, or is about to be taken over.
+    async fn reload(&mut self, cause: &'static str) -> Option<Result<ReloadReport, Problems>> {
+        if self.parts.draining.load(Ordering::Relaxed) {
+            tracing::warn!(cause, "the hub stops: the configuration is not read again");
+            return None;
+        }
+        if self.parts.takeover.load(Ordering::SeqCst) {
+            tracing::warn!(cause, "a takeover is under way: the configuration is not read again");
+            return None;
+        }
+        self.parts.service.reloading();
+        let report = self.read_and_follow(cause).await;
+        self.parts.service.ready();
+        Some(report)
+    }
+
+    async fn read_and_follow(&mut self, cause: &'static str) -> Result<ReloadReport, Problems> {
         tracing::info!(cause, "reading the configuration again");
         let report = match read(self.parts.source.clone(), self.parts.keyring.key_set()).await {
             Ok((loaded, fresh)) => Ok(self.apply(loaded, fresh)),

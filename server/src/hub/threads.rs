@@ -1,13 +1,13 @@
 //! The hub's threads: made, introduced to each other, and joined.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
 use corecast_core::auth::Verifier;
 use corecast_core::engine::output::ShardId;
 use corecast_core::engine::{Engine, EngineOptions};
 use corecast_core::hash::HashSeed;
+use corecast_core::http::Asset;
 use corecast_core::id::{Incarnation, Position};
 use corecast_core::limits::TOKENS_CACHED;
 use corecast_ring::{Listener, Ring, RingAddress, Setup, Wake, pin_to_core, set_timer_slack};
@@ -34,8 +34,8 @@ pub(super) struct ShardParts<'a> {
     pub(super) keyring: &'a Keyring,
     pub(super) census: &'a SharedCensus,
     pub(super) clock: Clock,
-    /// What `/` shows.
-    pub(super) page: Option<String>,
+    /// Files to serve.
+    pub(super) assets: Arc<[Asset]>,
 }
 
 /// Threads that wait for their log. Until then no connection is accepted; those that come wait in their queue.
@@ -187,13 +187,13 @@ fn plant(
 ) -> Result<Vec<Seed>, StartError> {
     let clock = parts.clock;
     let hash_seed = HashSeed::new(u128::from(getrandom::u64()?) << 64 | u128::from(getrandom::u64()?));
-    let page = parts.page.clone().map(Bytes::from);
     let mut seeds = Vec::new();
     for (number, listeners) in listeners.into_iter().enumerate() {
         let id = ShardId(number as u16);
         let (random_seed, cache_seed) = (getrandom::u64()?, getrandom::u64()?);
         let keys = parts.keyring.keys();
-        let (settings, census, page) = (parts.config.settings(), parts.census.clone(), page.clone());
+        let (settings, census) = (parts.config.settings(), parts.census.clone());
+        let assets = Arc::clone(&parts.assets);
         let (shards, slots) = (inboxes.len() as u16, parts.capacity.slots);
         let drain_over = parts.config.drain.over;
         let accept_rate = parts.config.accept_rate_of_shard(u32::from(shards));
@@ -211,7 +211,7 @@ fn plant(
                 random_seed,
                 verifier,
                 census: Box::new(census),
-                page,
+                assets,
             };
             let engine = Engine::new(settings, options);
             let replay = log.ask.clone();

@@ -213,7 +213,7 @@ mod tests {
             (seen.watchdog_proofs, seen.watchdog_misses)
         }
 
-        fn shard_turns(&mut self) {
+        fn shard_turns(&self) {
             let mut engine = engine();
             while let Some(mail) = self.inboxes[0].next_mail() {
                 let Mail::Ask(question) = mail else { continue };
@@ -247,7 +247,7 @@ mod tests {
             verifier: Verifier::new(Keys::new(), 1, 1),
             replays: false,
             census: Box::new(SharedCensus::new(1, 0)),
-            page: None,
+            assets: [].into(),
         };
         Engine::new(Settings::default(), options)
     }

@@ -36,6 +36,32 @@ export async function startHub(t, settings = {}) {
   return hub;
 }
 
+/** Starts `corecast dev`, and gives the address of its page; it ends when the test `t` does. */
+export async function startDemo(t) {
+  const child = spawn(binaryPath(), ['dev', '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  t.after(() => {
+    child.kill('SIGKILL');
+    return ended;
+  });
+  const url = new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const page = /^ *page +(http\S+)/.exec(line)?.[1];
+      if (page) resolve(page);
+    });
+    ended.then((why) => reject(new Error(`the demo hub ended: ${why}`)));
+  });
+  return { url: await withDeadline(url, 'the demo hub says where its page is') };
+}
+
+function binaryPath() {
+  const binary = process.env.CORECAST_BIN;
+  if (!binary) throw new Error('CORECAST_BIN is not set: run scripts/test, or build the hub and name its binary');
+  return binary;
+}
+
 function parsed(line) {
   try {
     return JSON.parse(line);
@@ -60,12 +86,10 @@ class Hub {
   }
 
   async start() {
-    const binary = process.env.CORECAST_BIN;
-    if (!binary) throw new Error('CORECAST_BIN is not set: run scripts/test, or build the hub and name its binary');
     // JSON spells strings, numbers, booleans and arrays as TOML does.
     const lines = Object.entries(this.settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
     await writeFile(this.config, lines.join(''));
-    this.child = spawn(binary, ['serve', '--log-format', 'json', '--config', this.config], {
+    this.child = spawn(binaryPath(), ['serve', '--log-format', 'json', '--config', this.config], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.ended = new Promise((resolve) => {

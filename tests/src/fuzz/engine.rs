@@ -226,7 +226,7 @@ impl World {
                 random_seed: number as u64,
                 verifier: Verifier::new(keys, 16, 1),
                 census: Box::new(census),
-                page: None,
+                assets: [].into(),
             };
             Shard {
                 engine: Engine::new(settings, options),

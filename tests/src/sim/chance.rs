@@ -141,7 +141,7 @@ impl Fault {
             Self::SlowDisk => 0.02,
             Self::ReadFailure => 0.1,
             Self::Wipe => 0.1,
-            Self::NewSettings => 0.1,
+            Self::NewSettings => 0.4,
         }
     }
 }

@@ -140,7 +140,7 @@ impl Hub {
                     random_seed,
                     verifier: Verifier::new(keys, 64, random_seed),
                     census: Box::new(self.count.clone()),
-                    page: None,
+                    assets: [].into(),
                 };
                 Shard::new(ShardOptions {
                     number: number.into(),

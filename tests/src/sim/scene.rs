@@ -89,7 +89,7 @@ impl Scene {
     pub(super) fn other_settings(&self, rng: &mut Rng) -> Settings {
         let (old, new) = (self.settings.clone(), settings(rng, self.tabs));
         let mut limits = if rng.bool() { new.limits } else { old.limits };
-        limits.dry_run = rng.u8(..5) == 0;
+        limits.dry_run = rng.u8(..3) == 0;
         Settings {
             limits,
             stream: if rng.bool() { new.stream } else { old.stream },

@@ -50,6 +50,22 @@ fn each_stream_beyond_the_limit_of_its_address_or_of_the_hub_counts_one() {
 }
 
 #[test]
+fn a_stream_that_meets_two_limits_is_counted_under_the_first() {
+    let mut hub = unenforced(|settings| {
+        settings.limits.per_user = 1;
+        settings.limits.per_user_policy = PerUserPolicy::RejectNewest;
+        (settings.limits.connections, settings.limits.per_ip) = (1, 1);
+    });
+    for _ in 0..2 {
+        hub.subscribe_as("alice", "topic=a");
+    }
+    assert_eq!(would(&hub), (0, [0, 1, 0]));
+    hub.subscribe_as("bob", "topic=a");
+    assert_eq!(would(&hub), (0, [0, 1, 1]));
+    assert_eq!(hub.streams_counted(), 3);
+}
+
+#[test]
 fn whoever_would_have_had_the_place_of_an_evicted_one_would_not_have_been_refused() {
     for (connections, per_ip) in [(1, 0), (10, 1)] {
         let mut hub = unenforced(|settings| {

@@ -21,6 +21,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::event::{Audience, Event, SequencedEvent, SharedEvent};
 use crate::frame::Frame;
 use crate::hash::HashSeed;
+use crate::http::Asset;
 use crate::id::{EventId, Incarnation, Position};
 use crate::idempotency::EventKey;
 use crate::selector::Selector;
@@ -241,7 +242,7 @@ impl Harness {
                     random_seed: u64::from(number) + 1,
                     verifier: Verifier::new(keys, 64, 1),
                     census: Box::new(census.clone()),
-                    page: Some("<!doctype html>".into()),
+                    assets: [Asset::secret_page("/", "<!doctype html>".into())].into(),
                 },
             );
             Shard::new(engine)

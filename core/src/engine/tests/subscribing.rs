@@ -16,12 +16,25 @@ fn the_first_bytes_of_a_stream_are_these() {
     let expected = format!(
         "HTTP/1.1 200 OK\r\nDate: Mon, 02 Nov 2026 09:00:00 GMT\r\n\
          Content-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-store, no-transform\r\n\
-         X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nTransfer-Encoding: chunked\r\n\r\n\
+         X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nTransfer-Encoding: chunked\r\n\
+         Last-Event-ID: 000000000000c0de-0\r\n\r\n\
          {:x}\r\n{first}\r\n",
         first.len()
     );
     assert_eq!(hub.text(client), expected);
     assert_eq!(hub.sends(client).len(), 1, "head and first bytes go out in one send");
+}
+
+#[test]
+fn a_stream_that_has_seen_nothing_is_told_where_it_begins() {
+    let mut hub = Harness::new();
+    hub.publish(event("b", "1"));
+    let client = hub.subscribe("topic=a");
+    assert!(hub.text(client).contains("\r\nLast-Event-ID: 000000000000c0de-1\r\n"));
+    hub.publish(event("a", "2"));
+    let back = hub.subscribe("topic=a&last_event_id=000000000000c0de-1");
+    let text = hub.text(back);
+    assert!(text.contains("data: 2\n") && !text.contains("Last-Event-ID"), "who resumes knows: {text}");
 }
 
 #[test]

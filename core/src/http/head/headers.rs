@@ -61,6 +61,10 @@ impl Headers {
                 Ok(())
             }
             b"idempotency-key" => set_once(&mut values.idempotency_key, span, "Idempotency-Key"),
+            b"if-none-match" => {
+                values.if_none_match.get_or_insert(span);
+                Ok(())
+            }
             b"cookie" => {
                 values.cookies.push(span);
                 Ok(())

@@ -119,12 +119,14 @@ impl Acceptor {
             if self.rests_until.is_none() {
                 tracing::warn!(%errno, "the kernel cannot accept at present, trying again soon");
             }
-            self.rests_until = Some(now + REST);
+            self.rests_until = Some(now + REST).filter(|_| !self.listeners.is_empty());
         }
     }
 
     /// Accepts no more, and gives the address up if nobody else has the socket.
     pub(super) fn stop(&mut self, ring: &mut Ring) {
+        // There is nothing to be tried again, and nobody must be woken for it.
+        (self.rests_until, self.paced_until) = (None, None);
         if !std::mem::take(&mut self.listeners).is_empty() {
             ring.cancel_accepts();
         }

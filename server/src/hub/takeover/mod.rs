@@ -15,6 +15,7 @@
 //! connections wait in the sockets' queues until it accepts; none is refused, since the sockets are the same.
 //! Not here: what the old one does to let go (`hub::stop`).
 
+mod keeper;
 mod link;
 mod predecessor;
 mod successor;

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::parent_id;
 use std::time::Duration;
 
+use super::keeper::Keeper;
 use super::link::{Heard, Link};
 use super::{VARIABLE, VERSION, words};
 use crate::systemd::Sockets;
@@ -36,10 +37,12 @@ pub enum PredecessorError {
 #[derive(Debug)]
 pub(in crate::hub) struct Predecessor {
     link: Link,
+    keeper: Keeper,
 }
 
 impl Predecessor {
-    /// The hub that started this process to take over; `None` if nobody did.
+    /// The hub that started this process to take over; `None` if nobody did. A process that was started by that hub itself
+    /// becomes the keeper of another, and does not return.
     pub(in crate::hub) fn find() -> Result<Option<Self>, PredecessorError> {
         let Some((version, pid)) = std::env::var(VARIABLE).ok().and_then(|value| {
             let (version, pid) = value.split_once(':')?;
@@ -47,16 +50,17 @@ impl Predecessor {
         }) else {
             return Ok(None);
         };
-        // The variable may have been passed on by something in between, which has no link to pass on.
-        if parent_id() != pid {
-            return Ok(None);
+        if parent_id() == pid {
+            std::process::exit(Keeper::be()?);
         }
+        // The variable may have been passed on by something in between, which has no link to pass on.
+        let Some(keeper) = Keeper::find()? else { return Ok(None) };
         if version != VERSION.to_string() {
             return Err(PredecessorError::Version(version));
         }
         let link = Link::new(io::stdin().as_fd().try_clone_to_owned()?)?;
         close_stdin()?;
-        Ok(Some(Self { link }))
+        Ok(Some(Self { link, keeper }))
     }
 
     /// The sockets, with what waits in their queues.
@@ -88,9 +92,15 @@ impl Predecessor {
         }
     }
 
-    /// Says that clients are served here.
-    pub(in crate::hub) fn serving(self) {
-        self.say(words::SERVING);
+    /// Says that clients are served here, by a process that stands on its own: to be told to systemd by `announce`.
+    pub(in crate::hub) fn serving(self, announce: impl FnOnce()) {
+        let Self { link, keeper } = self;
+        if let Err(error) = keeper.leave() {
+            // It serves all the same; only a later stop is not waited for.
+            tracing::warn!(%error, "the process in between does not end");
+        }
+        announce();
+        say(&link, words::SERVING);
     }
 
     /// Says why nothing comes of it.
@@ -98,11 +108,15 @@ impl Predecessor {
         self.say(&format!("{}{reason}", words::FAILED));
     }
 
-    /// A hub that has ended meanwhile need not be told.
     fn say(&self, word: &str) {
-        if let Err(error) = self.link.send(word, None) {
-            tracing::debug!(%error, word, "the hub that is taken over cannot be told");
-        }
+        say(&self.link, word);
+    }
+}
+
+/// A hub that has ended meanwhile need not be told.
+fn say(link: &Link, word: &str) {
+    if let Err(error) = link.send(word, None) {
+        tracing::debug!(%error, word, "the hub that is taken over cannot be told");
     }
 }
 

@@ -1,0 +1,62 @@
+// A tab's way to a session in a SharedWorker.
+//
+// Nobody is told when a worker is gone, and it may go with the process of the tab that began it. So the worker holds a Web
+// Lock, too, and a tab that gets it has outlived its worker.
+
+import type { ToTab } from '../protocol.ts';
+import { hasLocks, holdLock, type Link, type LinkEars, type LinkOptions, watchLock } from './link.ts';
+
+/** The name of the worker's own lock. Not a tab's: those have a space behind the session's name. */
+export const workerLock = (name: string): string => `${name}#worker`;
+
+/**
+ * Throws if the page may have no such worker; calls `failed` if its script cannot be loaded, which every tab of the origin
+ * finds in the same way, so that all of them fall back alike; calls `gone` if the worker is gone.
+ */
+export function openSharedWorker(
+  script: string,
+  { name, tab }: LinkOptions,
+  ears: LinkEars,
+  failed: () => void,
+  gone: () => void,
+): Link {
+  const worker = new SharedWorker(script, name);
+  const { port } = worker;
+  let isClosed = false;
+  let release = () => {};
+  worker.onerror = () => {
+    if (!isClosed) failed();
+  };
+  let isWatched = false;
+  port.onmessage = ({ data }: MessageEvent<ToTab>) => {
+    // It has its lock before it says anything.
+    if (!isWatched && hasLocks()) watchLock(workerLock(name), () => !isClosed && gone());
+    isWatched = true;
+    ears.message(data);
+  };
+  const begin = (lock: string | null) => {
+    if (!isClosed) ears.ready(lock);
+  };
+  if (hasLocks()) {
+    const lock = `${name} ${tab}`;
+    holdLock(lock).then(
+      (letGo) => {
+        release = letGo;
+        if (isClosed) letGo();
+        begin(lock);
+      },
+      () => begin(null),
+    );
+  } else {
+    queueMicrotask(() => begin(null));
+  }
+  return {
+    post: (message) => port.postMessage(message),
+    close() {
+      isClosed = true;
+      port.postMessage({ t: 'leave' });
+      port.close();
+      release();
+    },
+  };
+}

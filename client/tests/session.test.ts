@@ -1,0 +1,518 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { Session } from '../src/session.ts';
+import { Random } from './random.ts';
+import { CONFIG, Tab } from './tab.ts';
+import { Clock, FakeHub, fakeEnv, idOf, settled } from './world.ts';
+
+let clock: Clock;
+let hub: FakeHub;
+let random: Random;
+let session: Session;
+
+function newSession(expected = 0): Session {
+  return new Session(fakeEnv(clock, hub, random), CONFIG, 'worker', undefined, expected, 500);
+}
+
+beforeEach(() => {
+  clock = new Clock();
+  random = new Random(7);
+  hub = new FakeHub(random);
+  session = newSession();
+});
+
+async function openTab(topics: string[], token?: Tab['token']): Promise<Tab> {
+  const tab = new Tab(topics);
+  tab.token = token;
+  tab.join(session);
+  await clock.advance(60);
+  return tab;
+}
+
+const refusal = (status: number, headers: Record<string, string> = {}) => new Response(null, { status, headers });
+
+describe('one stream for all tabs', () => {
+  test('five tabs, one request', async () => {
+    const tabs = Array.from({ length: 5 }, () => new Tab(['a']).join(session));
+    await clock.advance(100);
+    expect(hub.requests).toHaveLength(1);
+    hub.publish('a', 'one');
+    await settled();
+    for (const tab of tabs) {
+      expect(tab.data).toEqual(['one']);
+      expect(tab.status).toMatchObject({ state: 'open', tabs: 5, opens: 1, reconnects: 0 });
+    }
+  });
+
+  test('topics of all tabs, and of a tab that goes only for a while', async () => {
+    await openTab(['a']);
+    const other = await openTab(['b', 'a']);
+    expect(hub.requests.map(({ topics }) => topics)).toEqual([['a'], ['a', 'b']]);
+    other.leave();
+    await clock.advance(4900);
+    expect(hub.requests).toHaveLength(2);
+    await clock.advance(200);
+    expect(hub.requests.at(-1)?.topics).toEqual(['a']);
+  });
+
+  test('a reload costs the others nothing', async () => {
+    await openTab(['a']);
+    for (let reload = 0; reload < 50; reload += 1) {
+      const tab = await openTab(['b']);
+      tab.leave();
+      await clock.advance(100);
+    }
+    expect(hub.requests).toHaveLength(2);
+  });
+
+  test('changes within a moment are one', async () => {
+    const tab = await openTab(['a']);
+    for (const topics of [[], ['b'], ['c'], ['c', 'd']]) tab.setTopics(topics);
+    await clock.advance(60);
+    expect(hub.requests.map(({ topics }) => topics)).toEqual([['a'], ['c', 'd']]);
+  });
+
+  test('nothing is lost or doubled when the topics change', async () => {
+    const tab = await openTab(['a']);
+    for (let n = 0; n < 20; n += 1) {
+      tab.setTopics(n % 2 ? ['a'] : ['a', 'b']);
+      hub.publish('a');
+      await clock.advance(30);
+      hub.publish('a');
+      await clock.advance(30);
+    }
+    expect(tab.data).toEqual(hub.log.map(({ data }) => data));
+    expect(tab.inbox.duplicates).toBe(0);
+    expect(hub.requests.length).toBeGreaterThan(15);
+  });
+
+  test('the last tab takes the stream with it', async () => {
+    const tabs = [await openTab(['a']), await openTab(['a'])];
+    for (const tab of tabs) tab.leave();
+    await settled();
+    expect(hub.streams.size).toBe(0);
+  });
+
+  test('more topics than a stream can have are refused to the tab that brings them', async () => {
+    const first = await openTab(['a']);
+    const second = await openTab(Array.from({ length: 300 }, (_, n) => `b${n}`));
+    expect(hub.requests.at(-1)?.topics).toHaveLength(256);
+    expect(hub.requests.at(-1)?.topics).toContain('a');
+    expect([first.errors, second.errors.map(({ code }) => code)]).toEqual([[], ['topics']]);
+  });
+
+  test('topics that the hub refuses cost the others nothing', async () => {
+    const first = await openTab(['a']);
+    hub.answer = (topics) => (topics.includes('bad') ? refusal(400) : undefined);
+    const second = await openTab(['a', 'bad']);
+    hub.publish('a', 'one');
+    await clock.advance(100);
+    expect(second.errors).toMatchObject([{ code: 'topics', status: 400, fatal: false }]);
+    expect([first.data, second.data, first.errors]).toEqual([['one'], ['one'], []]);
+    expect(first.status.state).toBe('open');
+  });
+});
+
+describe('a stream that breaks', () => {
+  test('goes on where it was, and a cut block comes again', async () => {
+    const tab = await openTab(['a']);
+    hub.publish('a', 'one');
+    await settled();
+    hub.dropAll();
+    hub.publish('a', 'two');
+    await clock.advance(1100);
+    expect(tab.data).toEqual(['one', 'two']);
+    expect(tab.status).toMatchObject({ reconnects: 1 });
+  });
+
+  test('goes on where it began, if it has seen nothing', async () => {
+    hub.publish('a', 'before');
+    const tab = await openTab(['a']);
+    hub.dropAll();
+    hub.publish('a', 'one');
+    await clock.advance(1100);
+    expect(tab.data).toEqual(['one']);
+  });
+
+  test('a clean end is an end like others: proxies make one of an abort', async () => {
+    const tab = await openTab(['a']);
+    hub.endAll();
+    hub.publish('a', 'one');
+    await clock.advance(1100);
+    expect(tab.data).toEqual(['one']);
+  });
+
+  test('waits longer and longer while there is nobody, and says so once', async () => {
+    const tab = await openTab(['a']);
+    hub.answer = () => new TypeError('unreachable');
+    hub.dropAll();
+    await clock.advance(10 * 60_000);
+    expect(tab.errors).toMatchObject([{ code: 'network', fatal: false }]);
+    // At 30 s at most, and 15 s on average: some forty in ten minutes.
+    expect(hub.requests.length).toBeGreaterThan(20);
+    expect(hub.requests.length).toBeLessThan(80);
+    hub.answer = () => undefined;
+    hub.publish('a', 'one');
+    await clock.advance(31_000);
+    expect([tab.data, tab.status.state]).toEqual([['one'], 'open']);
+  });
+
+  test('a hub that takes streams and ends them at once is not hammered', async () => {
+    const tab = await openTab(['a']);
+    hub.retryMs = 100;
+    hub.answer = () => new Response('', { headers: { 'content-type': 'text/event-stream' } });
+    hub.dropAll();
+    await clock.advance(5 * 60_000);
+    expect(hub.requests.length).toBeLessThan(60);
+    expect(tab.errors).toEqual([]);
+  });
+
+  test('comes back at once when the network does', async () => {
+    const tab = await openTab(['a']);
+    hub.answer = () => new TypeError('unreachable');
+    hub.dropAll();
+    await clock.advance(120_000);
+    hub.answer = () => undefined;
+    const before = hub.requests.length;
+    for (let n = 0; n < 5; n += 1) tab.say({ t: 'online' });
+    await settled();
+    expect(hub.requests.length - before).toBe(1);
+    expect(tab.status.state).toBe('open');
+  });
+
+  test('that is silent is opened anew, and comments are no silence', async () => {
+    const tab = await openTab(['a']);
+    for (let n = 0; n < 10; n += 1) {
+      await clock.advance(40_000);
+      hub.say(':\n');
+    }
+    expect(hub.requests).toHaveLength(1);
+    await clock.advance(47_000);
+    expect(hub.requests).toHaveLength(2);
+    expect(tab.errors).toMatchObject([{ code: 'silent', fatal: false }]);
+  });
+
+  test('a request that is never answered is given up', async () => {
+    const stuck = () => new Promise<Response>(() => {});
+    session = new Session({ ...fakeEnv(clock, hub, random), fetch: stuck }, CONFIG, 'worker');
+    const tab = new Tab(['a']).join(session);
+    await clock.advance(46_000);
+    expect(tab.errors).toMatchObject([{ code: 'silent' }]);
+  });
+
+  test('is told of a gap, which moves the cursor', async () => {
+    const tab = await openTab(['a']);
+    hub.publish('a', 'one');
+    await settled();
+    hub.dropAll();
+    for (let n = 0; n < 5; n += 1) hub.publish('a');
+    hub.oldest = 4;
+    await clock.advance(1100);
+    expect(tab.types()).toEqual(['message', 'corecast.gap', 'message', 'message']);
+    expect(tab.status.gaps).toBe(1);
+  });
+});
+
+describe('answers that are no stream', () => {
+  const cases: [string, () => Response, object][] = [
+    ['404', () => refusal(404), { code: 'refused', status: 404, fatal: true }],
+    ['a page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } }), { code: 'not_a_stream', fatal: true }],
+    ['nothing at all', () => new Response('x'), { code: 'not_a_stream', fatal: true }],
+    ['401', () => refusal(401), { code: 'unauthorized', fatal: true }],
+    ['403', () => refusal(403), { code: 'unauthorized', fatal: true }],
+  ];
+  test.each(cases)('%s: one error, and no request more', async (_name, answer, error) => {
+    hub.answer = answer;
+    const tab = await openTab(['a'], 'token');
+    await clock.advance(3600_000);
+    expect(tab.errors).toMatchObject([error]);
+    expect(hub.requests.length).toBeLessThanOrEqual(2);
+    expect(tab.status).toMatchObject({ state: 'stopped', reason: 'refused' });
+    expect(clock.waiting).toBe(0);
+  });
+
+  test('204 stops it without an error', async () => {
+    hub.answer = () => refusal(204);
+    const tab = await openTab(['a']);
+    await clock.advance(3600_000);
+    expect([tab.errors, hub.requests.length]).toEqual([[], 1]);
+    expect(tab.status).toMatchObject({ state: 'stopped', reason: 'gone' });
+  });
+
+  test('503 and 429 are waited for, as long as they say', async () => {
+    for (const status of [503, 429]) {
+      hub.answer = () => refusal(status, { 'retry-after': '60' });
+      const before = hub.requests.length;
+      const tab = await openTab(['a']);
+      await clock.advance(59_000);
+      expect(hub.requests.length - before).toBe(1);
+      hub.answer = () => undefined;
+      await clock.advance(2000);
+      expect(tab.status.state).toBe('open');
+      expect(tab.errors).toMatchObject([{ code: 'unavailable', status, fatal: false }]);
+      tab.leave();
+    }
+  });
+
+  test('a new token opens what was refused', async () => {
+    hub.answer = (_topics, token) => (token === 'good' ? undefined : refusal(401));
+    const tab = await openTab(['a'], 'bad');
+    tab.say({ t: 'token', n: 0, token: 'good' });
+    await clock.advance(100);
+    expect(tab.status.state).toBe('open');
+    expect(JSON.stringify([tab.errors, tab.statuses])).not.toMatch(/good|bad/);
+  });
+});
+
+describe('tokens', () => {
+  test('a function is asked at the start, and no more while its token serves', async () => {
+    let n = 0;
+    const tab = await openTab(['a'], () => `token-${(n += 1)}`);
+    hub.dropAll();
+    await clock.advance(1100);
+    expect(hub.requests.map(({ token }) => token)).toEqual(['token-1', 'token-1']);
+    expect(tab.asked).toEqual(['start']);
+  });
+
+  test('an expiring one is renewed while the stream runs, without a gap', async () => {
+    let n = 0;
+    const tab = await openTab(['a'], () => `token-${(n += 1)}`);
+    hub.say('event: corecast.expiring\ndata: {"seconds":30}\n\n');
+    hub.publish('a', 'one');
+    await clock.advance(0);
+    hub.publish('a', 'two');
+    await clock.advance(100);
+    expect(hub.requests.map(({ token }) => token)).toEqual(['token-1', 'token-2']);
+    expect([tab.data, tab.asked]).toEqual([['one', 'two'], ['start', 'expiring']]);
+    expect(tab.types()).toContain('corecast.expiring');
+  });
+
+  test('tokens that always expire soon are no busy loop', async () => {
+    let n = 0;
+    await openTab(['a'], () => `token-${(n += 1)}`);
+    for (let second = 0; second < 60; second += 1) {
+      hub.say('event: corecast.expiring\ndata: {"seconds":5}\n\n');
+      await clock.advance(1000);
+    }
+    expect(hub.requests.length).toBeLessThan(40);
+  });
+
+  test('a refused one is asked for again, once', async () => {
+    hub.answer = (_topics, token) => (token === 'new' ? undefined : refusal(401));
+    const tab = await openTab(['a'], (reason) => (reason === 'refused' ? 'new' : 'old'));
+    expect([tab.asked, tab.errors, tab.status.state]).toEqual([['start', 'refused'], [], 'open']);
+  });
+
+  test('a tab that does not answer is passed over', async () => {
+    const silent = new Tab(['a']);
+    silent.token = () => 'never';
+    silent.isFrozen = true;
+    const other = new Tab(['a']);
+    other.token = () => 'token';
+    other.join(session);
+    silent.join(session);
+    await clock.advance(10_100);
+    expect(hub.requests.map(({ token }) => token)).toEqual(['token']);
+  });
+
+  test('a function that fails is asked again later', async () => {
+    let given: string | null = null;
+    const tab = await openTab(['a'], () => given);
+    expect(tab.errors).toMatchObject([{ code: 'token', fatal: false }]);
+    await clock.advance(60_000);
+    expect([tab.errors.length, hub.requests.length]).toEqual([1, 0]);
+    given = 'token';
+    await clock.advance(31_000);
+    expect(tab.status.state).toBe('open');
+  });
+});
+
+describe('evicted', () => {
+  const evict = async () => {
+    hub.say('event: corecast.evicted\nretry: 86400000\ndata: {}\n\n');
+    hub.endAll();
+    await settled();
+  };
+
+  test('it stays away', async () => {
+    const tab = await openTab(['a']);
+    await evict();
+    await clock.advance(86_400_000);
+    expect(hub.requests).toHaveLength(1);
+    expect(tab.types()).toEqual(['corecast.evicted']);
+    expect(tab.status).toMatchObject({ state: 'stopped', reason: 'evicted' });
+  });
+
+  test('somebody acts: it comes back at once, under another name', async () => {
+    const tab = await openTab(['a']);
+    await evict();
+    tab.say({ t: 'open' });
+    await clock.advance(100);
+    expect(tab.status.state).toBe('open');
+    expect(hub.requests[1]?.clientId).not.toBe(hub.requests[0]?.clientId);
+    expect(hub.requests[1]?.clientId).toBe(tab.clientId);
+  });
+
+  test('a new tab is somebody who acts', async () => {
+    const tab = await openTab(['a']);
+    await evict();
+    await openTab(['a']);
+    expect(tab.status.state).toBe('open');
+  });
+
+  test('shown again after a while, it comes back', async () => {
+    const tab = await openTab(['a']);
+    await evict();
+    const show = async () => {
+      tab.say({ t: 'hidden', hidden: true });
+      tab.say({ t: 'hidden', hidden: false });
+      await clock.advance(100);
+    };
+    await show();
+    expect(tab.status.state).toBe('stopped');
+    await clock.advance(30_000);
+    await show();
+    expect(tab.status.state).toBe('open');
+  });
+
+  test('a new leader knows it', async () => {
+    const tab = await openTab(['a']);
+    await evict();
+    tab.orphan();
+    session = newSession(1);
+    tab.join(session);
+    await clock.advance(60_000);
+    expect(hub.requests).toHaveLength(1);
+    expect(tab.status).toMatchObject({ state: 'stopped', reason: 'evicted' });
+  });
+});
+
+describe('hidden tabs', () => {
+  test('the stream ends when the last has been hidden for long enough, and goes on where it was', async () => {
+    const patient = new Tab(['a']).join(session, { hiddenMaxMs: 60_000 });
+    const impatient = new Tab(['a']).join(session, { hiddenMaxMs: 1000 });
+    await clock.advance(100);
+    for (const tab of [patient, impatient]) tab.say({ t: 'hidden', hidden: true });
+    await clock.advance(59_000);
+    expect(hub.streams.size).toBe(1);
+    await clock.advance(1200);
+    expect(hub.streams.size).toBe(0);
+    expect(patient.status.state).toBe('paused');
+    hub.publish('a', 'meanwhile');
+    impatient.say({ t: 'hidden', hidden: false });
+    await clock.advance(100);
+    expect(impatient.data).toEqual(['meanwhile']);
+  });
+
+  test('one that always needs the stream keeps it', async () => {
+    new Tab(['a']).join(session, { hiddenMaxMs: 1000, hidden: true });
+    new Tab(['a']).join(session, { hidden: true });
+    await clock.advance(3600_000 / 90);
+    expect(hub.streams.size).toBe(1);
+  });
+});
+
+describe('tabs that do not keep up', () => {
+  test('a frozen one costs no more than its window, and reads on from the ring', async () => {
+    const frozen = await openTab(['a']);
+    const other = await openTab(['a']);
+    frozen.isFrozen = true;
+    for (let n = 0; n < 900; n += 1) {
+      hub.publish('a');
+      if (n % 100 === 0) await settled();
+    }
+    await settled();
+    const underWay = frozen.queue.reduce((sum, message) => sum + (message.t === 'events' ? message.events.length : 0), 0);
+    expect(underWay).toBeLessThanOrEqual(512);
+    frozen.thaw();
+    await settled();
+    expect(frozen.data).toEqual(other.data);
+    expect(frozen.data).toHaveLength(900);
+  });
+
+  test('one that falls off the ring is told what it missed', async () => {
+    const frozen = await openTab(['a']);
+    frozen.isFrozen = true;
+    for (let n = 0; n < 3000; n += 1) {
+      hub.publish('a');
+      if (n % 100 === 0) await settled();
+    }
+    await settled();
+    frozen.thaw();
+    await settled();
+    const gap = frozen.seen.find(({ type }) => type === 'corecast.gap');
+    expect(JSON.parse(gap?.data ?? '{}')).toMatchObject({ from: idOf(512), to: idOf(2000) });
+    expect(frozen.data).toHaveLength(512 + 1000);
+    expect(frozen.data.at(-1)).toBe('3000');
+  });
+
+  test('one that was away comes back to where it was', async () => {
+    const away = await openTab(['a']);
+    await openTab(['a']);
+    hub.publish('a', 'one');
+    await settled();
+    away.leave();
+    hub.publish('a', 'two');
+    await clock.advance(60_000 - 20_000);
+    away.join(session);
+    hub.publish('a', 'three');
+    await clock.advance(100);
+    expect(away.data).toEqual(['one', 'two', 'three']);
+    expect(hub.requests).toHaveLength(1);
+  });
+
+  test('one whose topic nobody else had meanwhile is told of the gap', async () => {
+    const away = await openTab(['b']);
+    await openTab(['a']);
+    away.leave();
+    await clock.advance(6000);
+    hub.publish('b', 'lost');
+    hub.publish('a', 'other');
+    await clock.advance(100);
+    away.join(session);
+    await clock.advance(100);
+    expect(away.types()).toContain('corecast.gap');
+  });
+
+  test('the only tab goes on at the hub', async () => {
+    const tab = await openTab(['a']);
+    hub.publish('a', 'one');
+    await settled();
+    tab.leave();
+    hub.publish('a', 'two');
+    tab.join(session);
+    await clock.advance(100);
+    expect(tab.data).toEqual(['one', 'two']);
+  });
+});
+
+describe('a new leader', () => {
+  test('begins where the last of its tabs stands', async () => {
+    const tabs = [await openTab(['a']), await openTab(['a']), await openTab(['a'])];
+    hub.publish('a', 'one');
+    await settled();
+    const [slow, , last] = tabs;
+    if (slow) slow.isFrozen = true;
+    hub.publish('a', 'two');
+    await settled();
+    for (const tab of tabs) tab.orphan();
+    session.close();
+    if (slow) [slow.queue, slow.isFrozen] = [[], false];
+    hub.publish('a', 'three');
+    session = newSession(2);
+    slow?.join(session);
+    await clock.advance(100);
+    expect(hub.streams.size).toBe(0);
+    last?.join(session);
+    await clock.advance(100);
+    for (const tab of [slow, last]) expect(tab?.data).toEqual(['one', 'two', 'three']);
+    expect([slow?.inbox.duplicates, last?.inbox.duplicates]).toEqual([0, 1]);
+  });
+
+  test('does not wait for ever for a tab that it was told of', async () => {
+    session = newSession(3);
+    const tab = new Tab(['a']).join(session);
+    await clock.advance(600);
+    expect(tab.status.state).toBe('open');
+  });
+});
