@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 
 const ADMIN_TOKEN: &str = "an.admin-token~of_thirty+two/bytes=";
 
+/// A request with its header fields and its body; the status of its answer, and the field that is to blame.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+
 /// Asks the admin listener with these header fields and this body.
 fn ask_with(admin: SocketAddr, line: &str, fields: &[(&str, &str)], body: &str) -> Answer {
     let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -56,7 +59,7 @@ fn walk(hub: &Hub, path: &str, list: &str) -> Vec<Value> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = look(hub, &format!("{path}{cursor}"));
-        rows.extend(page[list].as_array().unwrap().iter().cloned());
+        rows.extend(page[list].as_array().expect("a list").iter().cloned());
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => {
@@ -226,7 +229,7 @@ fn what_is_wrong_is_answered_with_the_field_that_is_to_blame() {
     let json_type = ("Content-Type", "application/json");
     let long = "x".repeat(300);
     let huge = format!("{{\"reason\":\"{}\"}}", "x".repeat(70_000));
-    let cases: &[(&str, &[(&str, &str)], &str, u16, &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("POST /api/hub", &[json_type], "{}", 405, ""),
         ("DELETE /api/users/alice", &[], "", 405, ""),
         ("GET /api/drain", &[], "", 405, ""),
@@ -260,7 +263,9 @@ fn what_is_wrong_is_answered_with_the_field_that_is_to_blame() {
         ("POST /api/disconnect", &[json_type], "{}", 400, "body"),
         ("POST /api/disconnect", &[json_type], "{\"user\":\"a\",\"topic\":\"b\"}", 400, "body"),
         ("POST /api/disconnect", &[json_type], "{\"user\":\"a\"} x", 400, "body"),
-        ("POST /api/disconnect", &[json_type], "[]", 400, "body"),
+        ("POST /api/disconnect", &[json_type], "[\"alice\"]", 400, "body"),
+        ("POST /api/reload", &[json_type], "[]", 400, "body"),
+        ("POST /api/reload", &[json_type], "null", 400, "body"),
         ("POST /api/disconnect", &[json_type], "{\"usr\":\"a\"}", 400, "usr"),
         ("POST /api/disconnect", &[json_type], "{\"user\":1}", 400, "user"),
         ("POST /api/disconnect", &[json_type], "{\"user\":\"\"}", 400, "user"),
@@ -353,9 +358,9 @@ struct Live {
 
 impl Live {
     fn open(hub: &Hub, path: &str, fields: &str) -> Self {
-        let mut socket = TcpStream::connect(hub.admin()).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").unwrap();
+        let mut socket = TcpStream::connect(hub.admin()).expect("the hub listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a positive timeout");
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").expect("the hub reads");
         Self { socket, bytes: Vec::new() }
     }
 
@@ -365,10 +370,11 @@ impl Live {
             let found = self.bytes.windows(text.len()).position(|window| window == text.as_bytes());
             if let Some(start) = found {
                 let rest = self.bytes.split_off(start + text.len());
-                return String::from_utf8(std::mem::replace(&mut self.bytes, rest)).unwrap();
+                return String::from_utf8(std::mem::replace(&mut self.bytes, rest))
+                    .expect("streams are UTF-8");
             }
             let mut buf = [0; 4096];
-            let read = self.socket.read(&mut buf).unwrap();
+            let read = self.socket.read(&mut buf).expect("the stream goes on");
             assert!(read > 0, "the stream ended: {}", String::from_utf8_lossy(&self.bytes));
             self.bytes.extend_from_slice(&buf[..read]);
         }

@@ -99,6 +99,10 @@ async fn read(request: Request) -> Result<axum::body::Bytes, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list of values without their names would be taken for an object otherwise.
+    if bytes.trim_ascii_start().first().is_none_or(|byte| *byte != b'{') {
+        return Err(Problem::bad("body", "the body is no JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| malformed("the body", &error))?;
     json.end().map_err(|error| Problem::bad("body", error))?;
