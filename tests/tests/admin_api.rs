@@ -56,7 +56,7 @@ fn walk(hub: &Hub, path: &str, list: &str) -> Vec<Value> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = look(hub, &format!("{path}{cursor}"));
-        rows.extend(page[list].as_array().unwrap().iter().cloned());
+        rows.extend(page[list].as_array().expect("a list").iter().cloned());
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => {
@@ -183,7 +183,7 @@ fn whoever_is_named_is_disconnected_and_nobody_else() {
     let mut streams: Vec<_> =
         ["alice", "alice", "bob", "carol"].iter().map(|user| stream_of(&hub, user, &["a"])).collect();
     let mut tab = EventStream::open(hub.addr(), &Subscribe::to("b").client_id("alice"));
-    let mut disconnect = |whom: Value, disconnected: u64| {
+    let disconnect = |whom: Value, disconnected: u64| {
         let answer = order(&hub, "POST /api/disconnect", &whom);
         assert_eq!((answer.status(), answer.json()), (200, json!({"disconnected": disconnected})), "{whom}");
     };
@@ -210,13 +210,16 @@ fn whoever_is_named_is_disconnected_and_nobody_else() {
     assert_eq!(last.end(), End::Clean);
 }
 
+/// A request, its header fields and body; the status and the field of the answer.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+
 #[test]
 fn what_is_wrong_is_answered_with_the_field_that_is_to_blame() {
     let hub = Hub::start();
     let json_type = ("Content-Type", "application/json");
     let long = "x".repeat(300);
     let huge = format!("{{\"reason\":\"{}\"}}", "x".repeat(70_000));
-    let cases: &[(&str, &[(&str, &str)], &str, u16, &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("POST /api/hub", &[json_type], "{}", 405, ""),
         ("DELETE /api/users/alice", &[], "", 405, ""),
         ("GET /api/drain", &[], "", 405, ""),
@@ -343,9 +346,9 @@ struct Live {
 
 impl Live {
     fn open(hub: &Hub, path: &str, fields: &str) -> Self {
-        let mut socket = TcpStream::connect(hub.admin()).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").unwrap();
+        let mut socket = TcpStream::connect(hub.admin()).expect("the admin listener");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").expect("a request");
         Self { socket, bytes: Vec::new() }
     }
 
@@ -355,10 +358,10 @@ impl Live {
             let found = self.bytes.windows(text.len()).position(|window| window == text.as_bytes());
             if let Some(start) = found {
                 let rest = self.bytes.split_off(start + text.len());
-                return String::from_utf8(std::mem::replace(&mut self.bytes, rest)).unwrap();
+                return String::from_utf8(std::mem::replace(&mut self.bytes, rest)).expect("text");
             }
             let mut buf = [0; 4096];
-            let read = self.socket.read(&mut buf).unwrap();
+            let read = self.socket.read(&mut buf).expect("more of the stream");
             assert!(read > 0, "the stream ended: {}", String::from_utf8_lossy(&self.bytes));
             self.bytes.extend_from_slice(&buf[..read]);
         }
