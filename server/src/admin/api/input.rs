@@ -108,12 +108,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 /// Names the field, as far as it is known.
 fn malformed<E: std::fmt::Display>(place: &str, error: &serde_path_to_error::Error<E>) -> Problem {
     let (path, inner) = (error.path().to_string(), error.inner().to_string());
-    // What is missing has no path of its own.
-    let missing = inner.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    match (path.as_str(), missing) {
-        (_, Some(missing)) => Problem::bad(missing, &inner),
+    // What is missing, or comes again, has no path of its own.
+    let named = ["missing field `", "duplicate field `"].iter().find_map(|words| inner.strip_prefix(words));
+    match (path.as_str(), named.and_then(|rest| rest.split('`').next())) {
+        ("." | "?", Some(named)) => Problem::bad(named, &inner),
         ("." | "?", None) => Problem::bad(place.trim_start_matches("the "), format_args!("{place}: {inner}")),
-        (path, None) => Problem::bad(path, format_args!("{}: {inner}", Excerpt::of(path))),
+        (path, _) => Problem::bad(path, format_args!("{}: {inner}", Excerpt::of(path))),
     }
 }
 
