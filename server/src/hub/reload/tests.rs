@@ -68,6 +68,8 @@ fn a_secret_that_changes_is_told_and_not_shown() {
 #[test]
 fn every_setting_that_needs_a_restart_is_put_back() {
     let old = loaded(&[]);
+    let mut token = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut token, b"0123456789abcdef0123456789abcdef").unwrap();
     for setting in SETTINGS.iter().filter(|setting| setting.reload == Reload::NeedsRestart) {
         let value = match (setting.section, setting.key) {
             (_, "listen") => "127.0.0.1:1",
@@ -77,6 +79,7 @@ fn every_setting_that_needs_a_restart_is_put_back() {
             ("log", "path") => "/elsewhere",
             (_, "format") => "json",
             (_, "token") => "0123456789abcdef0123456789abcdef",
+            (_, "token_file") => token.path().to_str().unwrap(),
             (section, key) => panic!("{section}.{key} needs a value here"),
         };
         let mut new = loaded(&[(setting.section, setting.key, value)]);
