@@ -94,7 +94,7 @@ mod connect;
 pub use connect::Connect;
 
 mod listener;
-pub use listener::{AdoptError, Keepalive, ListenError, ListenOptions, Listener, listen};
+pub use listener::{AdoptError, Keepalive, ListenError, ListenOptions, Listener, check_listening, listen};
 mod machine;
 pub use machine::{Nofile, cores, pin_to_core, raise_nofile, set_timer_slack};
 mod selftest;

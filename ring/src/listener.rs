@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// A socket that listens. Clones are the same socket; it closes when the last is gone and no accept is armed on it.
 ///
@@ -212,8 +212,8 @@ impl Listener {
     ///
     /// [`AdoptError`]: what it is instead, or what could not be set.
     pub fn adopt(socket: OwnedFd, options: &ListenOptions) -> Result<Self, AdoptError> {
+        check_listening(&socket)?;
         let socket = Socket::from(socket);
-        check_kind(&socket)?;
         let failed = |step| move |source| AdoptError::Other { step, source };
         set_inherited(&socket, options).map_err(|(step, source)| AdoptError::Other { step, source })?;
         // Without waiting, an accept through a ring would fail with EAGAIN instead of staying armed.
@@ -256,8 +256,14 @@ impl Listener {
     }
 }
 
-/// Tells a listening TCP socket from everything else.
-fn check_kind(socket: &Socket) -> Result<(), AdoptError> {
+/// Tells a listening TCP socket from everything else. Changes nothing about it: an open socket, with what is set on it, is
+/// the same in every process that has it.
+///
+/// # Errors
+///
+/// What it is instead.
+pub fn check_listening(socket: &impl AsFd) -> Result<(), AdoptError> {
+    let socket = SockRef::from(socket);
     let failed = |source: io::Error| match crate::token::errno_of(&source) {
         crate::Errno::NOTSOCK => AdoptError::Kind("no socket"),
         crate::Errno::BADF => AdoptError::Kind("no open file"),
@@ -332,6 +338,14 @@ mod tests {
         });
         assert_eq!(accepted.iter().sum::<usize>(), CONNECTIONS);
         assert!(accepted.iter().all(|&count| count > 0), "{accepted:?}");
+    }
+
+    #[test]
+    fn looking_whether_a_socket_listens_changes_nothing_about_it() {
+        let theirs = std::net::TcpListener::bind(loopback()).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        check_listening(&theirs).unwrap();
+        assert!(SockRef::from(&theirs).nonblocking().unwrap());
     }
 
     #[test]

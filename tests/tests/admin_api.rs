@@ -223,6 +223,9 @@ fn whoever_is_named_is_disconnected_and_nobody_else() {
     assert_eq!((last.next_event().kind.as_str(), last.end()), ("corecast.evicted", End::Clean));
 }
 
+/// A request, its header fields and body; the status and the field of the answer.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+
 #[test]
 fn what_is_wrong_is_answered_with_the_field_that_is_to_blame() {
     let hub = Hub::start();
@@ -358,9 +361,9 @@ struct Live {
 
 impl Live {
     fn open(hub: &Hub, path: &str, fields: &str) -> Self {
-        let mut socket = TcpStream::connect(hub.admin()).expect("the hub listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a positive timeout");
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").expect("the hub reads");
+        let mut socket = TcpStream::connect(hub.admin()).expect("the admin listener");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").expect("a request");
         Self { socket, bytes: Vec::new() }
     }
 
@@ -370,11 +373,10 @@ impl Live {
             let found = self.bytes.windows(text.len()).position(|window| window == text.as_bytes());
             if let Some(start) = found {
                 let rest = self.bytes.split_off(start + text.len());
-                return String::from_utf8(std::mem::replace(&mut self.bytes, rest))
-                    .expect("streams are UTF-8");
+                return String::from_utf8(std::mem::replace(&mut self.bytes, rest)).expect("text");
             }
             let mut buf = [0; 4096];
-            let read = self.socket.read(&mut buf).expect("the stream goes on");
+            let read = self.socket.read(&mut buf).expect("more of the stream");
             assert!(read > 0, "the stream ended: {}", String::from_utf8_lossy(&self.bytes));
             self.bytes.extend_from_slice(&buf[..read]);
         }

@@ -148,6 +148,10 @@ fn a_damaged_log_is_not_taken_over() {
     let said = hub.wait_for_log(&[FAILED]);
     assert!(said.contains("damaged"), "{said}");
     publisher.to_topic("t", "as before");
+    // The other process has had all sockets, and is gone.
+    for _ in 0..2 {
+        assert_eq!(exchange::get(hub.admin(), "/readyz").status(), 200);
+    }
 }
 
 /// Turns over a byte in the first events of a log.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use corecast_ring::{AdoptError, Keepalive, ListenError, ListenOptions, Listener, listen};
+use corecast_ring::{AdoptError, Keepalive, ListenError, ListenOptions, Listener, check_listening, listen};
 
 use super::StartError;
 use crate::config::{Config, StreamConfig};
@@ -58,10 +58,10 @@ impl Listeners {
         let failed = |source| StartError::AdminListen { address, source };
         let admin = match sockets.admin {
             None => TcpListener::bind(address).map_err(failed)?,
-            // The admin listener wants nothing of its socket but that it listens.
+            // The admin listener wants nothing of its socket but that it listens; and whoever handed it over still accepts
+            // from it.
             Some(socket) => {
-                Listener::adopt(socket.try_clone().map_err(failed)?, &ListenOptions::default())
-                    .map_err(|error| unusable(0, ADMIN, &error))?;
+                check_listening(&socket).map_err(|error| unusable(0, ADMIN, &error))?;
                 TcpListener::from(socket)
             }
         };
