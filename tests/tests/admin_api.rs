@@ -18,9 +18,6 @@ use serde_json::{Value, json};
 
 const ADMIN_TOKEN: &str = "an.admin-token~of_thirty+two/bytes=";
 
-/// A request with its header fields and its body; the status of its answer, and the field that is to blame.
-type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
-
 /// Asks the admin listener with these header fields and this body.
 fn ask_with(admin: SocketAddr, line: &str, fields: &[(&str, &str)], body: &str) -> Answer {
     let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
