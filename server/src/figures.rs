@@ -3,7 +3,7 @@
 //! The hub refuses to start by these sums (`hub/capacity.rs`), and `doctor` tells them beforehand.
 //! Not here: where the amounts are read.
 
-use crate::driver::uring::{ACCEPTS, MARGIN};
+use crate::driver::{ACCEPTS, Choice, MARGIN};
 
 /// The kernel's side of an idle connection and ours (docs/operations.md, "Memory"), in bytes.
 const CONNECTION_BYTES: u64 = 4400;
@@ -29,6 +29,19 @@ const RESERVE_SHARE: u64 = 16;
 
 /// Above the largest `limits.connections` that can be set: whatever allows more bounds nothing.
 const CONNECTIONS_MAX: u64 = 1 << 24;
+
+/// Descriptors of a hub beside its connections, where these are descriptors too: listeners, log, admin, connections that
+/// are on their way to another shard.
+const DESCRIPTORS_BESIDE: u64 = 256;
+
+/// Slots that all shards have together under this limit of open files: a ring has a table of its own, and whoever has none
+/// shares the process's.
+pub(crate) fn slots_under(nofile: u64, shards: u64, driver: Choice) -> u64 {
+    match driver {
+        Choice::Uring => nofile.min(TABLE_MAX) * shards,
+        Choice::Monoio(_) => nofile.saturating_sub(DESCRIPTORS_BESIDE),
+    }
+}
 
 /// Slots that a hub of so many connections needs in all tables together.
 pub(crate) fn slots_for(connections: u64) -> u64 {

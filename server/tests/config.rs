@@ -108,7 +108,7 @@ fn every_wrong_configuration_exits_with_2_and_says_where_and_what_is_allowed() {
             "admin.token and admin.token_file are both set: only one of them can be",
         ),
         ("[admin]\ntoken_file = \"/nowhere/token\"", "admin.token_file = \"/nowhere/token\": cannot be read"),
-        ("[hub]\ndriver = \"monoio\"", "hub.driver = \"monoio\" is not available in this version"),
+        ("[hub]\ndriver = \"epoll\"", "hub.driver = \"epoll\" is not \"auto\", \"uring\" or \"monoio\""),
         ("[log]\nkind = \"tape\"", "log.kind = \"tape\" is not \"memory\" or \"file\""),
         ("[hub", "corecast.toml:1: "),
     ] {

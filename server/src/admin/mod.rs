@@ -34,6 +34,7 @@ pub use self::listener::serve;
 use crate::admin::survey::Survey;
 use crate::census::SharedCensus;
 use crate::config::{InForce, Secret};
+use crate::driver::Chosen;
 use crate::hub::command::Commands;
 use crate::hub::status::DrainProgress;
 use crate::log::file::LogStats;
@@ -58,6 +59,8 @@ pub struct AdminState {
     pub config: InForce,
     /// The version of this binary.
     pub version: &'static str,
+    /// What hosts its shards.
+    pub driver: Chosen,
     /// When the process began.
     pub started: SystemTime,
     /// Whether the hub takes no more, since it is about to stop.

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::listener::{Bounds, serve_within};
 use super::*;
 use crate::config::{Purpose, Sources, load};
+use crate::driver::{Choice, Chosen, Reason};
 
 /// Longer than any answer takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,6 +29,7 @@ fn hub() -> AdminState {
         log: None,
         config: InForce::new(load(&Sources::default(), Purpose::Inspect).unwrap()),
         version: "1.2.3",
+        driver: Chosen { choice: Choice::Uring, reason: Reason::Works },
         started: SystemTime::now(),
         draining: Arc::default(),
         control: ControlStats::default(),

@@ -21,7 +21,7 @@ pub(super) struct SettingFlags {
     /// Threads that hold connections: auto, or a number [setting: hub.shards]
     #[arg(long, value_name = "N")]
     shards: Option<String>,
-    /// What drives the sockets: auto or uring [setting: hub.driver]
+    /// What drives the sockets: auto, uring or monoio [setting: hub.driver]
     #[arg(long, value_name = "DRIVER")]
     driver: Option<String>,
     /// How messages look: text or json [setting: logging.format]

@@ -88,6 +88,8 @@ pub enum Driver {
     Auto,
     /// io_uring, or no start at all.
     Uring,
+    /// monoio, with io_uring or epoll.
+    Monoio,
 }
 
 /// `[admin]`

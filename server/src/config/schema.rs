@@ -69,8 +69,6 @@ pub(super) enum Kind {
 pub(super) struct Choice {
     /// Names that can be chosen.
     pub(super) names: &'static [&'static str],
-    /// Names that later versions take: recognised, so that the error can say so.
-    pub(super) unavailable: &'static [&'static str],
     /// Writes the value with this index in `names`.
     pub(super) choose: fn(&mut Config, usize),
     /// The index in `names` of what is chosen.
@@ -79,10 +77,9 @@ pub(super) struct Choice {
 
 /// A `Choice` whose names stand beside the values of an enum; the parallel lists cannot get out of step.
 macro_rules! choice {
-    ($section:ident . $key:ident, { $($name:literal => $value:expr),+ }, unavailable: $unavailable:expr) => {
+    ($section:ident . $key:ident, { $($name:literal => $value:expr),+ }) => {
         Kind::Choice(Choice {
             names: &[$($name),+],
-            unavailable: &$unavailable,
             choose: |config, index| {
                 if let Some(value) = [$($value),+].into_iter().nth(index) {
                     config.$section.$key = value;
@@ -138,9 +135,14 @@ pub static SETTINGS: &[Setting] = &[
         section: "hub",
         key: "driver",
         default: Some("\"auto\""),
-        doc: "What drives the sockets; \"uring\" refuses to start where io_uring is not allowed.",
+        doc: "What drives the sockets. \"auto\" tries at start whether io_uring does what it needs, and takes monoio where it \
+              does not; \"uring\" refuses to start there; \"monoio\" is slower and runs everywhere.",
         reload: Reload::NeedsRestart,
-        kind: choice!(hub.driver, { "auto" => Driver::Auto, "uring" => Driver::Uring }, unavailable: ["monoio"]),
+        kind: choice!(hub.driver, {
+            "auto" => Driver::Auto,
+            "uring" => Driver::Uring,
+            "monoio" => Driver::Monoio
+        }),
     },
     Setting {
         section: "hub",
@@ -249,7 +251,7 @@ pub static SETTINGS: &[Setting] = &[
         kind: choice!(limits.per_user_policy, {
             "evict_oldest" => PerUserPolicy::EvictOldest,
             "reject_newest" => PerUserPolicy::RejectNewest
-        }, unavailable: []),
+        }),
     },
     Setting {
         section: "limits",
@@ -377,7 +379,7 @@ pub static SETTINGS: &[Setting] = &[
         doc: "Where acknowledged events are. A memory log is gone with the process; with \"file\" an acknowledged event \
               is on the disk, and survives a crash and a power cut.",
         reload: Reload::NeedsRestart,
-        kind: choice!(log.kind, { "memory" => LogKind::Memory, "file" => LogKind::File }, unavailable: []),
+        kind: choice!(log.kind, { "memory" => LogKind::Memory, "file" => LogKind::File }),
     },
     Setting {
         section: "log",
@@ -443,7 +445,7 @@ pub static SETTINGS: &[Setting] = &[
         default: Some("\"text\""),
         doc: "How the hub's own messages on standard error look; \"json\" is one object a line.",
         reload: Reload::NeedsRestart,
-        kind: choice!(logging.format, { "text" => LogFormat::Text, "json" => LogFormat::Json }, unavailable: []),
+        kind: choice!(logging.format, { "text" => LogFormat::Text, "json" => LogFormat::Json }),
     },
     Setting {
         section: "logging",

@@ -193,8 +193,8 @@ fn each_wrong_line_is_named_with_its_place_and_what_is_allowed() {
             "corecast.toml:2: hub.shards = \"many\" is not \"auto\" or a whole number from 1 to 1024",
         ),
         (
-            "[hub]\ndriver = \"monoio\"",
-            "corecast.toml:2: hub.driver = \"monoio\" is not available in this version: use \"auto\" or \"uring\"",
+            "[hub]\ndriver = \"epoll\"",
+            "corecast.toml:2: hub.driver = \"epoll\" is not \"auto\", \"uring\" or \"monoio\"",
         ),
         ("[log]\nkind = \"tape\"", "corecast.toml:2: log.kind = \"tape\" is not \"memory\" or \"file\""),
         (

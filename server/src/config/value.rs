@@ -50,9 +50,6 @@ pub enum ValueError {
     /// A duration without its unit.
     #[error("has no unit: write \"{0}s\" or \"{0}ms\"")]
     UnitMissing(String),
-    /// A name for what is not built yet.
-    #[error("is not available in this version: use {0}")]
-    Unavailable(String),
     /// A secret that can be guessed.
     #[error("has {0} bytes: at least {HMAC_KEY_BYTES_MIN} random bytes are needed")]
     SecretTooShort(usize),
@@ -316,9 +313,6 @@ impl Setting {
 
     fn index(&self, raw: &Raw, choice: &Choice) -> Result<usize, ValueError> {
         let text = raw.text().ok_or_else(|| self.refusal())?;
-        if choice.unavailable.contains(&text) {
-            return Err(ValueError::Unavailable(one_of(choice.names)));
-        }
         choice.names.iter().position(|name| *name == text).ok_or_else(|| self.refusal())
     }
 

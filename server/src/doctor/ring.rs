@@ -10,7 +10,7 @@ use super::report::{Check, Finding, Place, Step, Verdict, sysctl};
 use super::text::grouped;
 use super::{Unread, View};
 use crate::doctor::machine::plain;
-use crate::driver::uring::ACCEPTS;
+use crate::driver::ACCEPTS;
 
 /// What became of the rings that were tried.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,8 @@ use corecast_ring::{Nofile, cores, raise_nofile};
 use super::StartError;
 use super::listeners::Listeners;
 use crate::config::Config;
-use crate::figures::{TABLE_MAX, connections_in_memory, idle_bytes, slots_for};
+use crate::driver::{Choice, Chosen, Reason};
+use crate::figures::{TABLE_MAX, connections_in_memory, idle_bytes, slots_for, slots_under};
 
 /// See the module.
 #[derive(Debug)]
@@ -19,11 +20,13 @@ pub(super) struct Capacity {
     /// Slots of each shard's table.
     pub(super) slots: u32,
     nofile: Nofile,
+    /// What `RLIMIT_NOFILE` allows all shards together.
+    ceiling: u64,
     available_bytes: u64,
 }
 
 impl Capacity {
-    pub(super) fn find(config: &Config) -> Result<Self, StartError> {
+    pub(super) fn find(config: &Config, driver: Choice) -> Result<Self, StartError> {
         let mut cores = cores().unwrap_or_default();
         let shards = config.hub.shards.unwrap_or(cores.len().max(1) as u32);
         if shards as usize > cores.len() {
@@ -36,17 +39,27 @@ impl Capacity {
                 Nofile { soft: 1024, hard: 1024 }
             }
         };
-        let slots = slots_of_a_shard(config.limits.connections, shards, nofile)?;
+        let slots = slots_of_a_shard(config.limits.connections, shards, nofile, driver)?;
+        let ceiling = slots_under(nofile.soft, shards.into(), driver);
         let available_bytes = available_memory()?;
         check_memory(config.limits.connections, available_bytes)?;
-        Ok(Self { shards, cores, slots, nofile, available_bytes })
+        Ok(Self { shards, cores, slots, nofile, ceiling, available_bytes })
     }
 
     /// Says once at start what is in force, and what bounds it.
-    pub(super) fn report(&self, config: &Config, listeners: &Listeners) {
+    pub(super) fn report(&self, config: &Config, listeners: &Listeners, driver: &Chosen) {
         let limits = &config.limits;
+        let Chosen { choice, reason } = driver;
+        match reason {
+            Reason::Fallback(_) => {
+                tracing::warn!(driver = choice.name(), waits_with = choice.waits_with(), %reason, "driver");
+            }
+            Reason::Configured | Reason::Works => {
+                tracing::info!(driver = choice.name(), waits_with = choice.waits_with(), %reason, "driver");
+            }
+        }
         tracing::info!(
-            driver = "uring",
+            driver = choice.name(),
             shards = self.shards,
             pinned = !self.cores.is_empty(),
             connections = limits.connections,
@@ -54,7 +67,7 @@ impl Capacity {
             per_user_policy = ?limits.per_user_policy,
             per_ip = limits.per_ip,
             slots_per_shard = self.slots,
-            ceiling_by_descriptors = self.nofile.soft.min(TABLE_MAX) * u64::from(self.shards),
+            ceiling_by_descriptors = self.ceiling,
             ceiling_by_memory = connections_in_memory(self.available_bytes),
             memory_at_limit_mib = idle_bytes(u64::from(limits.connections)) >> 20,
             nofile_soft = self.nofile.soft,
@@ -65,13 +78,26 @@ impl Capacity {
     }
 }
 
-fn slots_of_a_shard(connections: u32, shards: u32, nofile: Nofile) -> Result<u32, StartError> {
-    let most = nofile.soft.min(TABLE_MAX);
+fn slots_of_a_shard(
+    connections: u32,
+    shards: u32,
+    nofile: Nofile,
+    driver: Choice,
+) -> Result<u32, StartError> {
     let needed = slots_for(u64::from(connections));
-    let have = most * u64::from(shards);
+    let have = slots_under(nofile.soft, shards.into(), driver);
+    let most = match driver {
+        Choice::Uring => nofile.soft.min(TABLE_MAX),
+        Choice::Monoio(_) => have,
+    };
     if have < needed {
-        let enough = needed.div_ceil(most);
-        return Err(StartError::Descriptors { connections, needed, shards, slots: most, have, enough });
+        return Err(match driver {
+            Choice::Uring => {
+                let enough = needed.div_ceil(most);
+                StartError::Descriptors { connections, needed, shards, slots: most, have, enough }
+            }
+            Choice::Monoio(_) => StartError::DescriptorsWithoutRing { connections, needed, have },
+        });
     }
     // Users do not hash evenly, and a slot that is never taken costs 8 bytes, of the kernel: each shard may have all.
     Ok(needed.min(most) as u32)
@@ -112,14 +138,28 @@ fn warn_of_queue(listeners: &Listeners) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::monoio::Waiter;
 
     #[test]
     fn more_shards_carry_more_connections_under_the_same_limit_of_files() {
         let nofile = Nofile { soft: 20_000, hard: 20_000 };
-        assert_eq!(slots_of_a_shard(30_000, 2, nofile).unwrap(), 20_000);
-        assert!(slots_of_a_shard(10_000, 1, nofile).unwrap() > 10_000);
-        let error = slots_of_a_shard(30_000, 1, nofile).unwrap_err();
+        let slots = |connections, shards| slots_of_a_shard(connections, shards, nofile, Choice::Uring);
+        assert_eq!(slots(30_000, 2).unwrap(), 20_000);
+        assert!(slots(10_000, 1).unwrap() > 10_000);
+        let error = slots(30_000, 1).unwrap_err();
         assert!(matches!(error, StartError::Descriptors { enough: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn without_rings_the_limit_of_files_bounds_all_shards_together() {
+        let nofile = Nofile { soft: 20_000, hard: 20_000 };
+        for shards in [1, 2, 16] {
+            let slots =
+                |connections| slots_of_a_shard(connections, shards, nofile, Choice::Monoio(Waiter::Epoll));
+            assert!(slots(10_000).unwrap() > 10_000);
+            let error = slots(30_000).unwrap_err();
+            assert!(matches!(error, StartError::DescriptorsWithoutRing { have: 19_744, .. }), "{error}");
+        }
     }
 
     #[test]

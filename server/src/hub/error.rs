@@ -18,9 +18,16 @@ pub enum StartError {
     /// A ring cannot be had.
     #[error("{0}")]
     Ring(#[from] SetupError),
-    /// The kernel does not do what the driver relies on.
-    #[error("{0}")]
+    /// The kernel does not do what the driver that was asked for relies on.
+    #[error(
+        "hub.driver = \"uring\": {0}; or set hub.driver = \"auto\", which is slower here and has every feature"
+    )]
     Selftest(#[source] SelftestError),
+    /// A shard's monoio runtime cannot be had.
+    #[error(
+        "a shard cannot wait for its sockets ({0}): raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit)"
+    )]
+    Waiter(#[source] io::Error),
     /// The hub's address.
     #[error("hub.listen: {0}")]
     Listen(#[from] ListenError),
@@ -51,6 +58,20 @@ pub enum StartError {
         have: u64,
         /// How many shards would do.
         enough: u64,
+    },
+    /// The same for a driver whose connections are descriptors of the process.
+    #[error(
+        "limits.connections = {connections} needs {needed} descriptors, since the monoio driver takes one for each connection, \
+         but the limit of open files (RLIMIT_NOFILE) leaves {have}; raise it (systemd: LimitNOFILE=1048576), let the hub use \
+         io_uring, or lower limits.connections"
+    )]
+    DescriptorsWithoutRing {
+        /// What is configured.
+        connections: u32,
+        /// What that needs.
+        needed: u64,
+        /// What there is.
+        have: u64,
     },
     /// More connections than there is memory for.
     #[error(

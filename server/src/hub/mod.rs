@@ -37,6 +37,7 @@ use crate::assets::assets;
 use crate::census::SharedCensus;
 use crate::clock::Clock;
 use crate::config::{InForce, Loaded, Source};
+use crate::driver;
 use crate::sequencer::SequencerQueue;
 use crate::systemd::{Service, Sockets};
 
@@ -129,17 +130,18 @@ fn start_and_run(
         None => inherited,
     };
 
-    let capacity = Capacity::find(&config)?;
-    corecast_ring::selftest().map_err(StartError::Selftest)?;
+    let driver = driver::choose(config.hub.driver).map_err(StartError::Selftest)?;
+    let capacity = Capacity::find(&config, driver.choice)?;
     let keyring = Keyring::load(&config)?;
     let listeners = Listeners::open(&config, capacity.shards, sockets)?;
-    capacity.report(&config, &listeners);
+    capacity.report(&config, &listeners, &driver);
     let clock = Clock::start();
     let census = SharedCensus::new(config.limits.connections, config.limits.per_ip);
     let sequencer = SequencerQueue::new();
     let parts = ShardParts {
         config: &config,
         capacity: &capacity,
+        driver: driver.choice,
         keyring: &keyring,
         census: &census,
         clock,
@@ -165,6 +167,7 @@ fn start_and_run(
         log: view,
         config: in_force.clone(),
         version: env!("CARGO_PKG_VERSION"),
+        driver,
         started: SystemTime::now(),
         draining: Arc::default(),
         drain: DrainProgress::default(),

@@ -19,7 +19,7 @@ use super::log::{HubLog, OpenLog};
 use crate::census::SharedCensus;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::uring::{ACCEPTS, UringDriver};
+use crate::driver::{ACCEPTS, Choice, monoio, uring};
 use crate::log::Log;
 use crate::log::replay::{self, ReplayRequest};
 use crate::sequencer::{Sequencer, SequencerQueue};
@@ -31,6 +31,7 @@ use crate::shard::stats::Stats;
 pub(super) struct ShardParts<'a> {
     pub(super) config: &'a Config,
     pub(super) capacity: &'a Capacity,
+    pub(super) driver: Choice,
     pub(super) keyring: &'a Keyring,
     pub(super) census: &'a SharedCensus,
     pub(super) clock: Clock,
@@ -69,6 +70,7 @@ type MakeShard = dyn FnOnce(Verifier, &OfLog) -> Shard + Send;
 struct Seed {
     id: ShardId,
     core: Option<usize>,
+    driver: Choice,
     slots: u32,
     listeners: Vec<Listener>,
     shard: Box<MakeShard>,
@@ -220,6 +222,7 @@ fn plant(
         seeds.push(Seed {
             id,
             core: parts.capacity.cores.get(number).copied(),
+            driver: parts.driver,
             slots: parts.capacity.slots,
             listeners,
             shard: Box::new(shard),
@@ -229,10 +232,10 @@ fn plant(
     Ok(seeds)
 }
 
-/// Each thread makes its own ring, since a ring belongs to the thread that made it; once all have, each is told of the
-/// others'.
+/// Each thread makes its own ring or runtime, since either belongs to the thread that made it; once all have, each is told
+/// of the others' rings.
 fn start_shards(seeds: Vec<Seed>, inboxes: Vec<Inbox>, stats: Vec<Stats>) -> Result<Prepared, StartError> {
-    let (ready, readiness) = mpsc::channel::<(ShardId, Result<RingAddress, StartError>)>();
+    let (ready, readiness) = mpsc::channel::<Readiness>();
     let mut shards = Vec::new();
     let mut introductions = Vec::new();
     for seed in seeds {
@@ -244,39 +247,69 @@ fn start_shards(seeds: Vec<Seed>, inboxes: Vec<Inbox>, stats: Vec<Stats>) -> Res
     }
     drop(ready);
     let mut rings: Vec<Option<RingAddress>> = vec![None; shards.len()];
+    let mut ready = 0;
     for (id, ring) in readiness.iter().take(shards.len()) {
-        rings[id.0 as usize] = Some(ring?);
+        rings[id.0 as usize] = ring?;
+        ready += 1;
     }
-    let rings: Vec<RingAddress> = rings.into_iter().flatten().collect();
-    if rings.len() != shards.len() {
+    if ready != shards.len() {
         return Err(StartError::ThreadLost);
     }
+    let rings = rings.into_iter().flatten().collect();
     Ok(Prepared { shards, introductions, rings, inboxes, stats })
 }
 
-fn run_shard(
-    seed: Seed,
-    ready: &mpsc::Sender<(ShardId, Result<RingAddress, StartError>)>,
-    introduction: &mpsc::Receiver<Introduction>,
-) {
+/// What a shard's thread has made of the machine: its ring, if its driver has one.
+type Readiness = (ShardId, Result<Option<RingAddress>, StartError>);
+
+/// What a driver waits with. It belongs to the thread that made it.
+enum Waits {
+    Ring(Ring),
+    Monoio(monoio::Runtime),
+}
+
+impl Waits {
+    fn new(driver: Choice, slots: u32) -> Result<Self, StartError> {
+        Ok(match driver {
+            Choice::Uring => Self::Ring(Ring::new(&Setup { slots, accepts: ACCEPTS, ..Setup::default() })?),
+            Choice::Monoio(waiter) => Self::Monoio(monoio::Runtime::new(waiter).map_err(StartError::Waiter)?),
+        })
+    }
+
+    fn ring(&self) -> Option<RingAddress> {
+        match self {
+            Self::Ring(ring) => Some(ring.address()),
+            Self::Monoio(_) => None,
+        }
+    }
+}
+
+fn run_shard(seed: Seed, ready: &mpsc::Sender<Readiness>, introduction: &mpsc::Receiver<Introduction>) {
     settle(seed.core);
-    let setup = Setup { slots: seed.slots, accepts: ACCEPTS, ..Setup::default() };
-    let ring = match Ring::new(&setup) {
-        Ok(ring) => ring,
+    let waits = match Waits::new(seed.driver, seed.slots) {
+        Ok(waits) => waits,
         Err(error) => {
             // Nobody listens only if another shard has failed already.
-            let _ = ready.send((seed.id, Err(error.into())));
+            let _ = ready.send((seed.id, Err(error)));
             return;
         }
     };
-    if ready.send((seed.id, Ok(ring.address()))).is_err() {
+    if ready.send((seed.id, Ok(waits.ring()))).is_err() {
         return;
     }
     // The start was given up: another shard has no ring, or there is no log.
     let Ok(Introduction { rings, log }) = introduction.recv() else { return };
     let shard = (seed.shard)((seed.verifier)(), &log);
     drop(log);
-    UringDriver::new(shard, ring, seed.listeners, seed.slots, rings).run();
+    match waits {
+        Waits::Ring(ring) => uring::run(shard, ring, seed.listeners, seed.slots, rings),
+        Waits::Monoio(runtime) => {
+            // Without its listeners and its wake a shard is none; the process ends, and its clients resume elsewhere.
+            if let Err(error) = monoio::run(shard, runtime, seed.listeners, seed.slots) {
+                panic!("a shard cannot watch its listeners: {error}");
+            }
+        }
+    }
 }
 
 /// Gives the thread its core, and timers that are not rounded up to 50 µs (prctl(2), `PR_SET_TIMERSLACK`).

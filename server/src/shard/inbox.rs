@@ -2,6 +2,7 @@
 //!
 //! Two queues, since a shard whose fan-out is behind stops taking events but goes on taking mail.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -42,10 +43,10 @@ pub type Ask = Box<dyn FnOnce(&mut Engine) + Send>;
 pub enum Mail {
     /// The sequencer's answer to a publisher here.
     Published(PublishAnswer),
-    /// What comes with the socket that another shard passes under this key.
+    /// A connection moves in from another shard.
     Arriving {
-        /// Tells the socket it belongs to.
-        key: u64,
+        /// How its socket comes.
+        passage: Passage,
         /// What the shard must know of it.
         parcel: Box<Parcel>,
     },
@@ -75,6 +76,15 @@ pub enum Mail {
     Drain,
     /// No shard has a request left to finish: streams may end.
     EndStreams,
+}
+
+/// How a socket gets from one shard to another.
+#[derive(Debug)]
+pub enum Passage {
+    /// From ring to ring, under this key: it may come before the letter or after it.
+    Ring(u64),
+    /// With the letter.
+    Letter(OwnedFd),
 }
 
 /// The inbox of one shard. All clones are the same inbox.

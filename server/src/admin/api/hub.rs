@@ -23,6 +23,8 @@ pub(super) struct Hub {
     /// What drives the sockets.
     #[schema(example = "uring")]
     driver: &'static str,
+    /// Why it was chosen.
+    driver_reason: String,
     shards: usize,
     /// Where subscribers and publishers connect.
     #[schema(example = "0.0.0.0:8080")]
@@ -75,7 +77,8 @@ pub(super) async fn hub(State(admin): State<Admin>) -> Json<Hub> {
         started: moment(hub.started),
         uptime_seconds: hub.started.elapsed().unwrap_or_default().as_secs_f64(),
         state: HubState::of(hub),
-        driver: "uring",
+        driver: hub.driver.choice.name(),
+        driver_reason: hub.driver.reason.to_string(),
         shards: shards.len(),
         listen: hub.listen.to_string(),
         admin: hub.admin.to_string(),

@@ -104,7 +104,7 @@ fn encode_metric(encoder: &mut DescriptorEncoder<'_>, metric: &Metric, scrape: &
         Source::LogGauge(read) => of_log(scrape, |log| encoder.encode_gauge(&read(log))),
         Source::LogState(read) => of_log(scrape, |log| encode_state(&mut encoder, read(log))),
         Source::LogDurations(read) => of_log(scrape, |log| encode_times(&mut encoder, read(log))),
-        Source::Version(read) => encoder.encode_info(&[("version", read(scrape))]),
+        Source::Info(read) => encoder.encode_info(&read(scrape)),
     }
 }
 

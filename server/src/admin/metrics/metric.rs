@@ -66,7 +66,7 @@ pub(super) enum Source {
     /// How long appends took.
     LogDurations(fn(&FileLogScrape) -> &AppendTimesSnapshot),
     /// What this binary is.
-    Version(fn(&Scrape) -> &str),
+    Info(fn(&Scrape) -> Vec<(&'static str, &str)>),
 }
 
 /// The value of a gauge, or of a counter that may be one of time.
@@ -109,7 +109,7 @@ impl Metric {
             | Source::Gauge(_)
             | Source::LogGauge(_)
             | Source::LogState(_) => MetricType::Gauge,
-            Source::Version(_) => MetricType::Info,
+            Source::Info(_) => MetricType::Info,
         }
     }
 

@@ -13,6 +13,7 @@ use super::metric::Kinds;
 use super::process::Process;
 use crate::admin::control_stats::ControlSnapshot;
 use crate::admin::{AdminState, FileLogView};
+use crate::driver::Chosen;
 use crate::log::file::LogSnapshot;
 use crate::log::reader::ReaderSnapshot;
 use crate::log::timed::AppendTimesSnapshot;
@@ -38,6 +39,7 @@ pub(super) struct Scrape {
     /// Absent for a memory log.
     pub(super) log: Option<FileLogScrape>,
     pub(super) version: &'static str,
+    pub(super) driver: Chosen,
     pub(super) started: SystemTime,
     pub(super) process: Process,
     pub(super) host: Host,
@@ -74,6 +76,7 @@ impl Scrape {
             sequencer_queue: state.sequencer.len(),
             log: state.log.as_ref().map(FileLogScrape::of),
             version: state.version,
+            driver: state.driver.clone(),
             started: state.started,
             process: Process::read(),
             host: Host::read(),

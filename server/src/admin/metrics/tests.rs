@@ -17,6 +17,7 @@ use super::host::{Host, pages_at_most, pages_in_use};
 use super::process::{Memory, Process};
 use super::scrape::{FileLogScrape, Scrape};
 use crate::admin::control_stats::ControlSnapshot;
+use crate::driver::{Choice, Chosen, Reason};
 use crate::log::file::LogState;
 use crate::log::timed::APPEND_BOUNDS_MICROS;
 use crate::shard::stats::Snapshot;
@@ -130,6 +131,7 @@ fn scrape(shards: Vec<Snapshot>) -> Scrape {
         sequencer_queue: 3,
         log: Some(numbered_log()),
         version: "1.2.3",
+        driver: Chosen { choice: Choice::Uring, reason: Reason::Works },
         started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_500),
         process: Process {
             cpu: Some(Duration::from_millis(2250)),

@@ -2,26 +2,7 @@
 
 use corecast_core::connection::ConnectionId;
 
-use super::token::Operation;
-
-/// A kind of poll. `Readable` also serves idle streams: of them, only the end is ever readable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Armed {
-    Readable = 1,
-    Writable = 2,
-}
-
-impl Armed {
-    /// What its token says.
-    pub(super) const fn operation(self) -> Operation {
-        match self {
-            Self::Readable => Operation::Readable,
-            Self::Writable => Operation::Writable,
-        }
-    }
-}
-
-const KINDS: [Armed; 2] = [Armed::Readable, Armed::Writable];
+use crate::driver::sockets::Watch;
 
 /// Generation, polls and whether there is a connection at all, in 4 bytes: there is one for each slot.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,11 +22,11 @@ impl Entry {
         self.0 & (OCCUPIED | GENERATION) == Self::of(id).0
     }
 
-    const fn is_armed(self, what: Armed) -> bool {
+    const fn is_armed(self, what: Watch) -> bool {
         self.0 & (what as u32) << POLLS_SHIFT != 0
     }
 
-    const fn set_armed(&mut self, what: Armed, armed: bool) {
+    const fn set_armed(&mut self, what: Watch, armed: bool) {
         let bit = (what as u32) << POLLS_SHIFT;
         self.0 = if armed { self.0 | bit } else { self.0 & !bit };
     }
@@ -82,7 +63,7 @@ impl Slots {
     }
 
     /// Marks a poll as armed; `false` if it is already, or the connection has gone.
-    pub(super) fn arm(&mut self, id: ConnectionId, what: Armed) -> bool {
+    pub(super) fn arm(&mut self, id: ConnectionId, what: Watch) -> bool {
         self.present(id).is_some_and(|entry| {
             let was_armed = entry.is_armed(what);
             entry.set_armed(what, true);
@@ -91,7 +72,7 @@ impl Slots {
     }
 
     /// A poll has ended; `false` if it was of a former owner of the slot.
-    pub(super) fn disarm(&mut self, id: ConnectionId, what: Armed) -> bool {
+    pub(super) fn disarm(&mut self, id: ConnectionId, what: Watch) -> bool {
         self.present(id).is_some_and(|entry| {
             entry.set_armed(what, false);
             true
@@ -99,9 +80,9 @@ impl Slots {
     }
 
     /// The polls that are armed.
-    pub(super) fn armed(&self, id: ConnectionId) -> impl Iterator<Item = Armed> + use<> {
+    pub(super) fn armed(&self, id: ConnectionId) -> impl Iterator<Item = Watch> + use<> {
         let entry = if self.is_present(id) { self.entries[id.index as usize] } else { Entry::default() };
-        KINDS.into_iter().filter(move |&kind| entry.is_armed(kind))
+        Watch::ALL.into_iter().filter(move |&kind| entry.is_armed(kind))
     }
 
     fn present(&mut self, id: ConnectionId) -> Option<&mut Entry> {
@@ -119,17 +100,17 @@ mod tests {
         let id = |generation| ConnectionId { index: 3, generation };
         let (former, last) = (id(GENERATION - 1), id(GENERATION));
         slots.occupy(former);
-        assert!(slots.arm(former, Armed::Writable) && !slots.arm(former, Armed::Writable));
+        assert!(slots.arm(former, Watch::Writable) && !slots.arm(former, Watch::Writable));
         slots.release(former);
         slots.occupy(last);
         assert!(!slots.is_present(former) && slots.is_present(last));
         assert_eq!(slots.armed(last).count(), 0);
-        assert!(!slots.arm(former, Armed::Readable) && !slots.disarm(former, Armed::Readable));
-        for kind in KINDS {
+        assert!(!slots.arm(former, Watch::Readable) && !slots.disarm(former, Watch::Readable));
+        for kind in Watch::ALL {
             assert!(slots.arm(last, kind));
         }
-        assert!(slots.disarm(last, Armed::Readable));
-        assert_eq!(slots.armed(last).collect::<Vec<_>>(), [Armed::Writable]);
+        assert!(slots.disarm(last, Watch::Readable));
+        assert_eq!(slots.armed(last).collect::<Vec<_>>(), [Watch::Writable]);
         assert!(slots.is_present(last) && !slots.is_present(ConnectionId { index: 4, generation: 0 }));
     }
 }

@@ -4,6 +4,8 @@ use corecast_core::connection::ConnectionId;
 use corecast_core::engine::output::ShardId;
 use corecast_ring::Token;
 
+use crate::driver::sockets::Watch;
+
 /// What was asked of the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -31,6 +33,15 @@ const OPERATIONS: [Operation; 8] = [
 
 const KEY_BITS: u32 = 56;
 const PASS_KEY_BITS: u32 = 40;
+
+impl From<Watch> for Operation {
+    fn from(watch: Watch) -> Self {
+        match watch {
+            Watch::Readable => Self::Readable,
+            Watch::Writable => Self::Writable,
+        }
+    }
+}
 
 /// Names an operation on a connection.
 pub(super) fn token(operation: Operation, id: ConnectionId) -> Token {

@@ -1,12 +1,21 @@
 //! The process, and what the kernel holds for it and its neighbours.
 
 use crate::admin::metrics::metric::{Metric, Number, Source};
+use crate::driver::Chosen;
 
 pub(super) const PROCESS: &[Metric] = &[
     Metric {
         name: "corecast_build_info",
         help: "Always 1; the label is the version of this binary.",
-        source: Source::Version(|scrape| scrape.version),
+        source: Source::Info(|scrape| vec![("version", scrape.version)]),
+    },
+    Metric {
+        name: "corecast_driver_info",
+        help: "Always 1; the labels are what drives the sockets, the system calls it waits with, and why it was chosen.",
+        source: Source::Info(|scrape| {
+            let Chosen { choice, reason } = &scrape.driver;
+            vec![("driver", choice.name()), ("waits_with", choice.waits_with()), ("reason", reason.word())]
+        }),
     },
     Metric {
         name: "process_start_time_seconds",
