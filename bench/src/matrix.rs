@@ -68,7 +68,8 @@ pub fn parts(extent: Extent, scenarios: &[String], targets: &[String]) -> Vec<Pa
 
 /// Whether a target says something in a scenario. Bare loops have no features, but show what idling and sending cost; a
 /// reader that stalls stops them for all, so `slow` is not for them. What a log on disk costs is asked where it is written and
-/// read, and in `fanout`, where it should cost nothing; as should a scrape a second.
+/// read, and in `fanout`, where it should cost nothing; as should a scrape a second. The drivers differ in sends, in what an idle
+/// stream takes, and in how fast a herd is let in.
 fn is_asked(scenario: &str, target: &str) -> bool {
     match (scenario, target) {
         ("durable", _) => {
@@ -79,6 +80,7 @@ fn is_asked(scenario: &str, target: &str) -> bool {
         (_, target) if is_of_disks(target) => false,
         (_, "corecast-file") => ["fanout", "resume"].contains(&scenario),
         (_, "corecast-scraped") => scenario == "fanout",
+        (_, "corecast-monoio" | "corecast-epoll") => ["fanout", "hold", "storm"].contains(&scenario),
         ("limit", _) => target.starts_with("limit"),
         ("scale", _) => ["corecast", "limit"].contains(&target),
         ("resume", "axum" | "pushpin") => false,

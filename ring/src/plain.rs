@@ -20,7 +20,7 @@ pub fn selftest_poll() -> io::Result<()> {
         opcode::PollAdd::new(types::Fd(readable.as_raw_fd()), rustix::event::PollFlags::IN.bits().into());
     // SAFETY: a poll lends no memory; the descriptor it names is open until this function returns, and after that the
     // kernel holds the file itself.
-    unsafe { ring.submission().push(&poll.build().into()) }.map_err(io::Error::other)?;
+    unsafe { ring.submission().push(&poll.build()) }.map_err(io::Error::other)?;
     ring.submit()?;
     let answer = ring.completion().next().map(|cqe| cqe.result());
     match answer {

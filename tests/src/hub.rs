@@ -12,7 +12,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::io::FdFlags;
+use rustix::io::{Errno, FdFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -20,6 +20,7 @@ use self::process::{Log, Process};
 use crate::binary;
 use crate::exchange;
 use crate::netns::Namespace;
+use crate::refused_calls::{RefusedCall, io_uring, refusing};
 use crate::token::HMAC_KEY;
 use crate::wait::{PATIENCE, eventually};
 
@@ -31,6 +32,7 @@ pub struct HubBuilder {
     nofile: Option<u64>,
     namespace: Option<Namespace>,
     faults: Vec<String>,
+    refused: Vec<RefusedCall>,
     environment: Vec<(String, String)>,
     /// Sockets that it is started with, and their names.
     sockets: Vec<(&'static str, Arc<OwnedFd>)>,
@@ -71,6 +73,13 @@ impl HubBuilder {
     #[must_use]
     pub fn fault(mut self, fault: &str) -> Self {
         self.faults.push(fault.to_owned());
+        self
+    }
+
+    /// Answers these system calls with an error, by a seccomp filter. A later list replaces an earlier one.
+    #[must_use]
+    pub fn refuse(mut self, calls: Vec<RefusedCall>) -> Self {
+        self.refused = calls;
         self
     }
 
@@ -119,8 +128,9 @@ impl HubBuilder {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("corecast.toml");
         std::fs::write(&config, self.toml()).expect("the temporary folder can be written");
-        let mut child =
-            self.command(&config).spawn().unwrap_or_else(|e| panic!("{:?}: {e}", binary::corecast()));
+        let mut command = self.command(&config);
+        let mut child = refusing(&self.refused, || command.spawn())
+            .unwrap_or_else(|e| panic!("{:?}: {e}", binary::corecast()));
         let log = Log::follow(child.stderr.take().expect("stderr is piped"));
         let process = Process { child, log, expected_to_end: true, kills_group: false };
         Launch { process, config, namespace: self.namespace, folder }
@@ -239,12 +249,20 @@ pub struct Hub {
     folder: tempfile::TempDir,
 }
 
+/// Whether all hubs of this run are to be without io_uring, as in a container with the usual profile: `scripts/test` runs
+/// the suite once more like that.
+#[must_use]
+pub fn is_without_io_uring() -> bool {
+    std::env::var_os("CORECAST_TESTS_WITHOUT_IO_URING").is_some()
+}
+
 impl Hub {
     /// A hub with the harness's usual configuration.
     #[must_use]
     pub fn builder() -> HubBuilder {
-        let (settings, environment, sockets) = (Vec::new(), Vec::new(), Vec::new());
-        HubBuilder { settings, nofile: None, namespace: None, faults: Vec::new(), environment, sockets }
+        let (settings, faults, environment, sockets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let refused = if is_without_io_uring() { io_uring(Errno::PERM) } else { Vec::new() };
+        HubBuilder { settings, nofile: None, namespace: None, faults, refused, environment, sockets }
             .set("hub.listen", "127.0.0.1:0")
             .set("hub.shards", 2)
             .set("admin.listen", "127.0.0.1:0")

@@ -14,6 +14,7 @@ pub mod tmpfs;
 pub mod crash_disk;
 pub mod netns;
 pub mod prometheus;
+pub mod refused_calls;
 pub mod proxy;
 pub mod token;
 pub mod wait;

@@ -22,8 +22,10 @@ const WITHIN: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_herd_is_let_in_at_the_pace_that_is_set_and_others_are_served_meanwhile() {
-    let hub =
-        Hub::builder().set("limits.connections", 2 * HERD).set("limits.accept_rate", RATE as u64).start();
+    let hub = Hub::builder()
+        .set("limits.connections", HERD + HERD / 2)
+        .set("limits.accept_rate", RATE as u64)
+        .start();
     let mut live = EventStream::open(hub.addr(), &Subscribe::to("live"));
     let mut publisher = Publisher::connect(hub.addr());
     publisher.to_topic("live", "before");

@@ -66,7 +66,8 @@ fn too_few_open_files_for_the_shards_name_the_limit() {
 #[test]
 fn too_little_locked_memory_for_the_rings_names_the_limit() {
     let before = [&["prlimit", "--memlock=0"], &AS_NOBODY[..]].concat();
-    assert_says(&serve_within(&before, &Hub::builder()), &["io_uring_setup", "LimitMEMLOCK="]);
+    let builder = Hub::builder().set("hub.driver", "uring");
+    assert_says(&serve_within(&before, &builder), &["io_uring_setup", "LimitMEMLOCK="]);
 }
 
 #[test]
@@ -74,7 +75,8 @@ fn a_filter_without_io_uring_is_named() {
     for call in ["io_uring_setup", "io_uring_enter", "io_uring_register"] {
         let injection = format!("inject={call}:error=EPERM");
         let trace = format!("trace={call}");
-        let output = serve_within(&refusing(&trace, &injection), &Hub::builder());
+        let builder = Hub::builder().set("hub.driver", "uring");
+        let output = serve_within(&refusing(&trace, &injection), &builder);
         assert_says(&output, &["SystemCallFilter=io_uring_setup io_uring_enter io_uring_register"]);
     }
 }

@@ -215,7 +215,7 @@ fn ten_thousand_streams_are_ended_over_the_window_of_the_drain_after_a_takeover(
     let log = tempfile::tempdir().unwrap();
     let mut hub = Hub::builder()
         .log_in(log.path())
-        .set("limits.connections", 2 * STREAMS)
+        .set("limits.connections", STREAMS + STREAMS / 2)
         .set("drain.over", format!("{}s", OVER.as_secs()))
         .start();
     let mut swarm = Swarm::around(hub.addr(), 90);

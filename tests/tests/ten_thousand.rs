@@ -17,7 +17,7 @@ const WITHIN: Duration = Duration::from_secs(120);
 
 #[test]
 fn ten_thousand_streams_are_served_at_once() {
-    let hub = Hub::builder().set("limits.connections", 2 * CONNECTIONS).start();
+    let hub = Hub::builder().set("limits.connections", CONNECTIONS + CONNECTIONS / 2).start();
     let tokens: Vec<String> = (0..CONNECTIONS).map(|n| Token::of(&format!("user-{n}")).sign()).collect();
     let request =
         |n: usize| Subscribe::with_token(&tokens[n]).topic("numbers").client_id(&format!("tab-{n}"));

@@ -92,10 +92,12 @@ pub(super) const HOW_TO_READ: &str = "Figures are medians of the runs. In bracke
     system. Whiskers in plots reach from the lowest run to the highest. A run in which an event was lost, doubled or out of order has no figures: it failed.";
 
 /// Ours first, then the limits, then the others.
-const TARGETS: [&str; 15] = [
+const TARGETS: [&str; 17] = [
     "corecast",
     "corecast-file",
     "corecast-scraped",
+    "corecast-monoio",
+    "corecast-epoll",
     "limit",
     "limit-joined",
     "limit-send",

@@ -40,11 +40,29 @@ pub(super) struct Corecast {
     data: Option<PathBuf>,
     log: LogKind,
     is_scraped: bool,
+    driver: Driver,
+}
+
+/// What drives the hub's sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Driver {
+    /// Whatever the hub chooses by itself, which is io_uring where this program can run.
+    Auto,
+    /// monoio, which waits with io_uring.
+    Monoio,
+    /// monoio, which waits with epoll.
+    Epoll,
 }
 
 impl Corecast {
     pub(super) fn new(options: &Options, log: LogKind) -> Self {
-        Self { binary: options.corecast.clone(), data: options.data.clone(), log, is_scraped: false }
+        let (binary, data) = (options.corecast.clone(), options.data.clone());
+        Self { binary, data, log, is_scraped: false, driver: Driver::Auto }
+    }
+
+    /// The same on another driver.
+    pub(super) fn driven_by(self, driver: Driver) -> Self {
+        Self { driver, ..self }
     }
 
     /// The same, with its metrics read each second.
@@ -60,10 +78,12 @@ impl Corecast {
 
 impl Target for Corecast {
     fn name(&self) -> &'static str {
-        match self.log {
-            LogKind::Memory if self.is_scraped => "corecast-scraped",
-            LogKind::Memory => "corecast",
-            LogKind::File => "corecast-file",
+        match (self.log, self.driver) {
+            (LogKind::Memory, Driver::Auto) if self.is_scraped => "corecast-scraped",
+            (LogKind::Memory, Driver::Auto) => "corecast",
+            (LogKind::File, _) => "corecast-file",
+            (LogKind::Memory, Driver::Monoio) => "corecast-monoio",
+            (LogKind::Memory, Driver::Epoll) => "corecast-epoll",
         }
     }
 
@@ -98,6 +118,14 @@ impl Target for Corecast {
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CORECAST_")) {
                 command.env_remove(name);
+            }
+        }
+        match self.driver {
+            Driver::Auto => {}
+            Driver::Monoio => _ = command.args(["--driver", "monoio"]),
+            // monoio's own switch, for where io_uring would work.
+            Driver::Epoll => {
+                command.args(["--driver", "monoio"]).env("MONOIO_FORCE_LEGACY_DRIVER", "1");
             }
         }
         let tree = launch::start(&mut command, plan.core)?;

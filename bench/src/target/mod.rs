@@ -33,10 +33,12 @@ pub use kernel_memory::KernelMemory;
 pub use process::ProcessTree;
 
 /// The servers that can be measured, in the order of tables.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 17] = [
     "corecast",
     "corecast-file",
     "corecast-scraped",
+    "corecast-monoio",
+    "corecast-epoll",
     "limit",
     "limit-joined",
     "limit-send",
@@ -107,6 +109,14 @@ pub fn by_name(name: &str, options: &Options) -> Option<Box<dyn Target>> {
         "corecast-file" => Some(Box::new(corecast::Corecast::new(options, corecast::LogKind::File))),
         "corecast-scraped" => {
             Some(Box::new(corecast::Corecast::new(options, corecast::LogKind::Memory).scraped()))
+        }
+        "corecast-monoio" | "corecast-epoll" => {
+            let driver = match name {
+                "corecast-monoio" => corecast::Driver::Monoio,
+                _ => corecast::Driver::Epoll,
+            };
+            let hub = corecast::Corecast::new(options, corecast::LogKind::Memory);
+            Some(Box::new(hub.driven_by(driver)))
         }
         "limit" => Some(Box::new(bare::Bare::ONE)),
         "limit-joined" => Some(Box::new(bare::Bare::JOINED)),

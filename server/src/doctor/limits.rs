@@ -9,7 +9,8 @@ use super::View;
 use super::machine::{Machine, Unread};
 use super::report::{Finding, Place, Step, Verdict, sysctl};
 use super::text::{grouped, limit, size};
-use crate::figures::{TABLE_MAX, connections_in_slots, slots_for};
+use crate::driver::Choice;
+use crate::figures::{TABLE_MAX, connections_in_slots, slots_for, slots_under};
 
 /// Users do not hash evenly: a shard's table wants a fifth to spare.
 const UNEVEN: (u64, u64) = (6, 5);
@@ -48,8 +49,11 @@ pub(super) fn nofile(view: &View<'_>) -> Result<Finding, Unread> {
     let Nofile { soft, hard } = view.nofile.clone()?;
     // The hub raises the soft limit by itself.
     let most = soft.max(hard).min(TABLE_MAX);
-    let (have, needed) = (most * view.shards, slots_for(view.wanted()));
     let raised = if soft < hard { format!(", raised to {} by the hub", limit(hard)) } else { String::new() };
+    if view.driver != Choice::Uring {
+        return Ok(descriptors(view, soft.max(hard), &format!("{}{raised}", limit(soft))));
+    }
+    let (have, needed) = (most * view.shards, slots_for(view.wanted()));
     let found = format!("{}{raised}: {} × {} slots", limit(soft), grouped(view.shards), grouped(most));
     let is_uneven = view.shards > 1 && most < needed && have < needed * UNEVEN.0 / UNEVEN.1;
     let meaning = "Each shard's table has at most so many slots; users hash to shards, not quite evenly.";
@@ -67,13 +71,27 @@ pub(super) fn nofile(view: &View<'_>) -> Result<Finding, Unread> {
     Ok(finding.remedy(raise.into_iter().flatten()).remedy([spread]))
 }
 
+/// The limit of files where connections are descriptors.
+fn descriptors(view: &View<'_>, most: u64, found: &str) -> Finding {
+    let have = connections_in_slots(slots_under(most, view.shards, view.driver));
+    let meaning = "The monoio driver takes a descriptor for each connection, in all shards together.";
+    let needed = slots_for(view.wanted()).next_power_of_two().max(TABLE_MAX);
+    let raise = (have < view.wanted()).then(|| {
+        [
+            Step::new(Place::Unit, format!("LimitNOFILE={needed}")),
+            Step::new(Place::Shell, format!("prlimit --pid $$ --nofile={needed}:{needed}")),
+        ]
+    });
+    Finding::new(found, meaning).bound(have, view.wanted()).remedy(raise.into_iter().flatten())
+}
+
 pub(super) fn nr_open(view: &View<'_>) -> Result<Finding, Unread> {
     let nr_open = view.machine.number("proc/sys/fs/nr_open")?;
     let given = view.nofile.as_ref().map_or(0, |nofile| nofile.hard);
-    let most = nr_open.max(given).min(TABLE_MAX);
+    let most = nr_open.max(given);
     let meaning = "RLIMIT_NOFILE cannot be raised above it.";
-    let finding =
-        Finding::new(limit(nr_open), meaning).bound(connections_in_slots(most * view.shards), view.wanted());
+    let have = connections_in_slots(slots_under(most, view.shards, view.driver));
+    let finding = Finding::new(limit(nr_open), meaning).bound(have, view.wanted());
     let raise = (most < TABLE_MAX).then(|| sysctl("fs.nr_open", &TABLE_MAX.to_string()));
     Ok(finding.remedy(raise.into_iter().flatten()))
 }

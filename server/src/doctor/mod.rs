@@ -30,7 +30,8 @@ pub use ring::{Cause, Miss, Probe, Refusal, Tested, probe};
 
 use corecast_ring::Nofile;
 
-use crate::config::{Config, LogKind};
+use crate::config::{Config, Driver, LogKind};
+use crate::driver::Choice;
 use crate::figures;
 use machine::Unread;
 use report::Finding;
@@ -42,6 +43,8 @@ pub struct Plan {
     pub connections: u32,
     /// `hub.shards`; `None` is one for each usable core.
     pub shards: Option<u32>,
+    /// `hub.driver`
+    pub driver: Driver,
     /// `history.bytes`
     pub history_bytes: u64,
     /// The folder of a file log.
@@ -66,6 +69,7 @@ impl Plan {
         Self {
             connections: config.limits.connections,
             shards: config.hub.shards,
+            driver: config.hub.driver,
             history_bytes: config.history.bytes,
             log: (!is_in_memory).then(|| LogPlan { path: log.path.clone(), bytes: log.bytes }),
         }
@@ -82,12 +86,19 @@ struct View<'a> {
     nofile: Result<Nofile, Unread>,
     /// What the rings did.
     probe: Probe,
+    /// What would drive the sockets.
+    driver: Choice,
 }
 
 impl View<'_> {
     /// `limits.connections`
     fn wanted(&self) -> u64 {
         u64::from(self.plan.connections)
+    }
+
+    /// Whether there is no hub without io_uring.
+    fn needs_ring(&self) -> bool {
+        self.plan.driver == Driver::Uring
     }
 }
 
@@ -168,10 +179,11 @@ pub fn examine(plan: &Plan, machine: &Machine, probe: impl FnOnce(u32, u32) -> P
     let nofile = limits::read_nofile(machine);
     let wanted = figures::slots_for(u64::from(plan.connections)).min(figures::TABLE_MAX);
     let probe = probe(shards, wanted as u32);
-    let view = View { machine, plan, shards: u64::from(shards), nofile, probe };
+    let driver = ring::driver(plan.driver, &probe);
+    let view = View { machine, plan, shards: u64::from(shards), nofile, probe, driver };
 
     let mut checks = vec![KERNEL.check(&view)];
-    checks.extend(ring::checks(&view.probe, view.shards));
+    checks.extend(ring::checks(&view));
     checks.extend(SUBJECTS.iter().map(|subject| subject.check(&view)));
     if let Some(log) = &plan.log {
         checks.extend(log_folder::checks(log, machine));

@@ -9,8 +9,10 @@ use super::limits;
 use super::report::{Check, Finding, Place, Step, Verdict, sysctl};
 use super::text::grouped;
 use super::{Unread, View};
+use crate::config::Driver;
 use crate::doctor::machine::plain;
-use crate::driver::ACCEPTS;
+use crate::driver::monoio::Waiter;
+use crate::driver::{ACCEPTS, Choice, can_wait};
 
 /// What became of the rings that were tried.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,8 @@ pub struct Probe {
     pub rings: u32,
     /// Why there was not one more; `None` if there were as many as asked for.
     pub refusal: Option<Refusal>,
+    /// Whether a ring without any flag can wait: what monoio needs, or else it takes epoll.
+    pub can_wait: bool,
 }
 
 /// What came of the self-test.
@@ -73,10 +77,12 @@ pub struct Miss {
 pub fn probe(shards: u32, slots: u32) -> Probe {
     let most = raise_nofile().map_or(1024, |nofile| nofile.soft);
     let slots = u64::from(slots).min(most).max(1) as u32;
+    let can_wait = can_wait();
     let tested = match selftest() {
         Ok(()) => Tested::Met,
         Err(SelftestError::Setup(error)) => {
-            return Probe { tested: Tested::NoRing, slots, rings: 0, refusal: Some(error.into()) };
+            let refusal = Some(error.into());
+            return Probe { tested: Tested::NoRing, slots, rings: 0, refusal, can_wait };
         }
         Err(error) => Tested::Missed(error.into()),
     };
@@ -93,7 +99,7 @@ pub fn probe(shards: u32, slots: u32) -> Probe {
             }
         }
     }
-    Probe { tested, slots, rings: rings.len() as u32, refusal }
+    Probe { tested, slots, rings: rings.len() as u32, refusal, can_wait }
 }
 
 impl From<SetupError> for Refusal {
@@ -123,19 +129,51 @@ pub(super) fn kernel_version(view: &View<'_>) -> Result<Finding, Unread> {
     Ok(Finding::new(plain(&release), "For information: what counts is what the kernel does, below."))
 }
 
-/// The rows of the ring.
-pub(super) fn checks(probe: &Probe, shards: u64) -> Vec<Check> {
-    let mut checks = vec![Check::named("io_uring_setup", "io_uring: set-up", set_up(probe, shards))];
+/// What would drive the sockets, if this is wanted.
+pub(super) fn driver(wanted: Driver, probe: &Probe) -> Choice {
+    let is_tested = matches!(probe.tested, Tested::Met);
+    match wanted {
+        Driver::Uring => Choice::Uring,
+        Driver::Auto if is_tested => Choice::Uring,
+        Driver::Auto | Driver::Monoio if probe.can_wait => Choice::Monoio(Waiter::Uring),
+        Driver::Auto | Driver::Monoio => Choice::Monoio(Waiter::Epoll),
+    }
+}
+
+/// The rows of the driver and the ring.
+pub(super) fn checks(view: &View<'_>) -> Vec<Check> {
+    let mut checks = vec![
+        Check::named("driver", "driver", chosen(view)),
+        Check::named("io_uring_setup", "io_uring: set-up", set_up(view)),
+    ];
     checks.extend(Need::ALL.into_iter().map(|need| {
         let (name, title, meaning) = words(need);
-        Check::named(name, title, judge(&probe.tested, need, meaning))
+        Check::named(name, title, judge(view, need, meaning))
     }));
     checks
 }
 
-fn set_up(probe: &Probe, shards: u64) -> Finding {
+fn chosen(view: &View<'_>) -> Finding {
+    let found = match view.driver {
+        Choice::Uring => "uring".to_owned(),
+        Choice::Monoio(_) => format!("monoio, which waits with {}", view.driver.waits_with()),
+    };
+    let is_fallback = view.plan.driver == Driver::Auto && view.driver != Choice::Uring;
+    let because = if is_fallback { ", since io_uring cannot be used: see below" } else { "" };
+    let meaning = "What drives the sockets. Without io_uring the hub has every feature; it takes more CPU, and a descriptor \
+                   for each connection.";
+    Finding::new(format!("{found}{because}"), meaning).at_least(Verdict::Warn, is_fallback)
+}
+
+/// What the hub cannot have of io_uring: without another driver there is no hub.
+fn missed(finding: Finding, view: &View<'_>) -> Finding {
+    if view.needs_ring() { finding.bound(0, 1) } else { finding.at_least(Verdict::Warn, true) }
+}
+
+fn set_up(view: &View<'_>) -> Finding {
+    let (probe, shards) = (&view.probe, view.shards);
     let meaning = "One ring for each shard, entered by its thread alone (SINGLE_ISSUER) and woken only when it waits \
-                   (DEFER_TASKRUN), with a table of its connections: without it there is no hub.";
+                   (DEFER_TASKRUN), with a table of its connections.";
     let Some(Refusal { cause, text }) = &probe.refusal else {
         let (rings, slots) = (grouped(probe.rings.into()), grouped(probe.slots.into()));
         return Finding::new(format!("{rings} at once, a table of {slots} slots"), meaning);
@@ -145,7 +183,10 @@ fn set_up(probe: &Probe, shards: u64) -> Finding {
         rings => format!("{} of {}: {text}", grouped(rings.into()), grouped(shards)),
     };
     let calls = "io_uring_setup io_uring_enter io_uring_register";
-    Finding::new(found, meaning).bound(0, 1).remedy(match cause {
+    let finding = Finding::new(found, meaning);
+    // Where one ring does all that is needed the hub takes that driver, and needs the others as well.
+    let finding = if view.driver == Choice::Uring { finding.bound(0, 1) } else { missed(finding, view) };
+    finding.remedy(match cause {
         Cause::Forbidden => vec![
             Step::new(Place::Unit, format!("SystemCallFilter={calls}")),
             Step::new(Place::Hand, format!("in a container: a seccomp profile that allows {calls}")),
@@ -201,13 +242,14 @@ fn words(need: Need) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-fn judge(tested: &Tested, need: Need, meaning: &'static str) -> Finding {
+fn judge(view: &View<'_>, need: Need, meaning: &'static str) -> Finding {
+    let tested = &view.probe.tested;
     let place = |need| Need::ALL.iter().position(|other| *other == need);
     let untried = Finding::new("not tried", meaning).at_least(Verdict::Warn, true);
     match tested {
         Tested::NoRing => untried,
         Tested::Missed(miss) if place(need) > place(miss.need) => untried,
-        Tested::Missed(miss) if miss.need == need => Finding::new(miss.text.clone(), meaning).bound(0, 1),
+        Tested::Missed(miss) if miss.need == need => missed(Finding::new(miss.text.clone(), meaning), view),
         Tested::Met | Tested::Missed(_) => Finding::new("done", meaning),
     }
 }
@@ -224,7 +266,8 @@ pub(super) fn disabled(view: &View<'_>) -> Result<Finding, Unread> {
     let meaning = "Whether the kernel lets the hub's user have rings at all.";
     let finding = Finding::new(found, meaning).at_least(Verdict::Warn, value != 0);
     // Where a ring was made all the same, the service's user may still have other rights than this one.
-    let finding = finding.at_least(Verdict::Fail, value == 2 || (value == 1 && is_refused));
+    let is_in_the_way = view.needs_ring() && (value == 2 || (value == 1 && is_refused));
+    let finding = finding.at_least(Verdict::Fail, is_in_the_way);
     Ok(if value == 0 { finding } else { finding.remedy(sysctl("kernel.io_uring_disabled", "0")) })
 }
 

@@ -48,7 +48,8 @@ struct Fake {
 impl Fake {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let plan = Plan { connections: 10_000, shards: None, history_bytes: 64 << 20, log: None };
+        let driver = Driver::Auto;
+        let plan = Plan { connections: 10_000, shards: None, driver, history_bytes: 64 << 20, log: None };
         let fake = Self { root, plan, probe: Probe { slots: 11_280, rings: 2, ..Probe::default() } };
         for (path, text) in FILES {
             fake.write(path, text.as_bytes());
@@ -239,8 +240,9 @@ fn more_shards_raise_the_ceiling_of_descriptors_and_of_nothing_else() {
 }
 
 #[test]
-fn without_a_ring_the_ceiling_is_zero_and_what_forbids_it_is_named() {
+fn where_only_a_ring_will_do_its_lack_is_a_ceiling_of_zero_and_what_forbids_it_is_named() {
     let mut fake = Fake::new();
+    fake.plan.driver = Driver::Uring;
     fake.write("proc/self/status", b"Seccomp:\t2\nCpus_allowed_list:\t0-1\n");
     fake.write("proc/sys/kernel/io_uring_disabled", b"1");
     let refusal = |cause| Some(Refusal { cause, text: "io_uring is forbidden here".to_owned() });
@@ -261,9 +263,33 @@ fn without_a_ring_the_ceiling_is_zero_and_what_forbids_it_is_named() {
 }
 
 #[test]
+fn without_a_ring_another_driver_is_taken_and_its_descriptors_are_counted() {
+    let refusal = || Some(Refusal { cause: Cause::Forbidden, text: "io_uring is forbidden here".to_owned() });
+    for (can_wait, found) in [(true, "io_uring"), (false, "epoll")] {
+        let mut fake = Fake::new();
+        fake.write("proc/sys/kernel/io_uring_disabled", b"2");
+        fake.probe = Probe { tested: Tested::NoRing, refusal: refusal(), can_wait, ..Probe::default() };
+        let report = fake.examine();
+        let driver = find(&report, "driver");
+        assert_eq!(driver.verdict, Verdict::Warn);
+        let expected = format!("monoio, which waits with {found}, since io_uring cannot be used: see below");
+        assert_eq!(driver.found, expected);
+        for name in ["io_uring_setup", "io_uring_disabled", "io_uring_direct_accept"] {
+            assert_eq!(find(&report, name).verdict, Verdict::Warn, "{name}");
+        }
+        let shards = u64::from(report.shards);
+        let nofile = find(&report, "nofile").ceiling.expect("it is a bound");
+        fake.probe = Probe { tested: Tested::Met, ..Probe::default() };
+        let with_rings = find(&fake.examine(), "nofile").ceiling.expect("it is a bound");
+        assert!(nofile < with_rings / shards, "{nofile} for all, {with_rings} in tables of {shards} shards");
+    }
+}
+
+#[test]
 fn what_the_kernel_misses_is_told_by_name_and_what_follows_was_not_tried() {
     for (index, &need) in Need::ALL.iter().enumerate() {
         let mut fake = Fake::new();
+        fake.plan.driver = Driver::Uring;
         fake.probe.tested = Tested::Missed(Miss { need, text: "missed".to_owned() });
         let report = fake.examine();
         let rows: Vec<_> = report.checks.iter().filter(|check| check.name.starts_with("io_uring_")).collect();

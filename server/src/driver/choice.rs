@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use corecast_ring::{SelftestError, selftest, selftest_poll};
+use corecast_ring::{Ring, SelftestError, Setup, selftest, selftest_poll};
 
+use super::ACCEPTS;
 use super::monoio::Waiter;
 use crate::config::Driver;
 
@@ -78,12 +79,26 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Tries what the drivers rely on, as far as `wanted` asks for it, and chooses.
+/// Tries what the drivers rely on, as far as `wanted` asks for it, and chooses one for so many shards.
 ///
 /// # Errors
 /// io_uring is wanted and nothing else, and does not work here.
-pub fn choose(wanted: Driver) -> Result<Chosen, SelftestError> {
-    decide(wanted, selftest, || monoio::utils::detect_uring() && selftest_poll().is_ok())
+pub fn choose(wanted: Driver, shards: u32) -> Result<Chosen, SelftestError> {
+    decide(wanted, || selftest().and_then(|()| rings_at_once(shards)), can_wait)
+}
+
+/// One ring each, at the same time and with the queues that the shards will have: what bounds their memory counts them
+/// together.
+fn rings_at_once(shards: u32) -> Result<(), SelftestError> {
+    let setup = Setup { slots: 1, accepts: ACCEPTS, ..Setup::default() };
+    let rings: Result<Vec<Ring>, _> = (0..shards).map(|_| Ring::new(&setup)).collect();
+    rings.map(drop).map_err(SelftestError::from)
+}
+
+/// Whether a plain ring can do what monoio needs of it.
+#[must_use]
+pub(crate) fn can_wait() -> bool {
+    monoio::utils::detect_uring() && selftest_poll().is_ok()
 }
 
 /// The choice, given how the trials end.

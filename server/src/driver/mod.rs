@@ -21,5 +21,6 @@ mod pace;
 mod sockets;
 pub mod uring;
 
+pub(crate) use choice::can_wait;
 pub use choice::{Choice, Chosen, Reason, choose};
 pub(crate) use pace::{ACCEPTS, MARGIN};

@@ -10,6 +10,25 @@ use crate::config::Config;
 use crate::driver::{Choice, Chosen, Reason};
 use crate::figures::{TABLE_MAX, connections_in_memory, idle_bytes, slots_for, slots_under};
 
+/// How many shards there are, and where.
+#[derive(Debug)]
+pub(super) struct Cores {
+    pub(super) shards: u32,
+    /// The cores to pin them to; empty if there are more shards than cores.
+    pin: Vec<usize>,
+}
+
+impl Cores {
+    pub(super) fn find(config: &Config) -> Self {
+        let mut pin = cores().unwrap_or_default();
+        let shards = config.hub.shards.unwrap_or(pin.len().max(1) as u32);
+        if shards as usize > pin.len() {
+            pin.clear();
+        }
+        Self { shards, pin }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Capacity {
@@ -26,12 +45,8 @@ pub(super) struct Capacity {
 }
 
 impl Capacity {
-    pub(super) fn find(config: &Config, driver: Choice) -> Result<Self, StartError> {
-        let mut cores = cores().unwrap_or_default();
-        let shards = config.hub.shards.unwrap_or(cores.len().max(1) as u32);
-        if shards as usize > cores.len() {
-            cores.clear();
-        }
+    pub(super) fn find(config: &Config, cores: Cores, driver: Choice) -> Result<Self, StartError> {
+        let Cores { shards, pin: cores } = cores;
         let nofile = match raise_nofile() {
             Ok(nofile) => nofile,
             Err(error) => {

@@ -41,7 +41,7 @@ use crate::driver;
 use crate::sequencer::SequencerQueue;
 use crate::systemd::{Service, Sockets};
 
-use capacity::Capacity;
+use capacity::{Capacity, Cores};
 use command::Commands;
 use control::Control;
 use keyring::Keyring;
@@ -130,8 +130,9 @@ fn start_and_run(
         None => inherited,
     };
 
-    let driver = driver::choose(config.hub.driver).map_err(StartError::Selftest)?;
-    let capacity = Capacity::find(&config, driver.choice)?;
+    let cores = Cores::find(&config);
+    let driver = driver::choose(config.hub.driver, cores.shards).map_err(StartError::Selftest)?;
+    let capacity = Capacity::find(&config, cores, driver.choice)?;
     let keyring = Keyring::load(&config)?;
     let listeners = Listeners::open(&config, capacity.shards, sockets)?;
     capacity.report(&config, &listeners, &driver);

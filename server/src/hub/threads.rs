@@ -263,6 +263,7 @@ fn start_shards(seeds: Vec<Seed>, inboxes: Vec<Inbox>, stats: Vec<Stats>) -> Res
 type Readiness = (ShardId, Result<Option<RingAddress>, StartError>);
 
 /// What a driver waits with. It belongs to the thread that made it.
+#[expect(clippy::large_enum_variant, reason = "there is one of it on each thread")]
 enum Waits {
     Ring(Ring),
     Monoio(monoio::Runtime),

@@ -40,10 +40,12 @@ pub(super) struct Look {
     pub(super) dashes: &'static str,
 }
 
-const LOOKS: [(&str, Look); 15] = [
+const LOOKS: [(&str, Look); 17] = [
     ("corecast", look(ink("#d55e00", "#ff8a3d"), MarkerShape::Circle, 3.5, "")),
     ("corecast-file", look(ink("#a63d00", "#ffb385"), MarkerShape::Circle, 3.5, "6 3")),
     ("corecast-scraped", look(ink("#e69f00", "#ffc04d"), MarkerShape::Circle, 1.8, "2 3")),
+    ("corecast-monoio", look(ink("#7f3c8d", "#b88ac2"), MarkerShape::Circle, 1.8, "8 3")),
+    ("corecast-epoll", look(ink("#5f4690", "#9d8bc9"), MarkerShape::Circle, 1.8, "8 3 2 3")),
     ("limit", look(MACHINE, MarkerShape::Plus, 1.8, "8 4")),
     ("limit-joined", look(MACHINE_JOINED, MarkerShape::Plus, 1.8, "2 3")),
     ("limit-send", look(MACHINE_SEND, MarkerShape::Plus, 1.8, "8 3 2 3")),

@@ -1,0 +1,148 @@
+//! Where io_uring is refused, all of it or a part, the hub runs on another driver, and says which and why.
+//!
+//! Here is the choice itself. That every feature works without io_uring the rest of the suite shows, when it is run with
+//! `CORECAST_TESTS_WITHOUT_IO_URING=1`.
+
+use std::process::{Command, Output};
+
+use corecast_tests::binary;
+use corecast_tests::exchange::get;
+use corecast_tests::hub::{Hub, HubBuilder};
+use corecast_tests::numbers;
+use corecast_tests::publish::Publisher;
+use corecast_tests::refused_calls::{
+    IO_URING_ENTER, IO_URING_REGISTER, IO_URING_SETUP, RefusedCall, io_uring, refusing,
+};
+use corecast_tests::stream::EventStream;
+use corecast_tests::token::Token;
+use corecast_tests::wait::PATIENCE;
+use rustix::io::Errno;
+
+const EVENTS: u32 = 100;
+
+/// `IORING_REGISTER_FILES2` of `linux/io_uring.h`: the table of direct descriptors, since 5.13.
+const REGISTER_FILES2: u32 = 13;
+/// `IORING_REGISTER_RING_FDS`: since 5.18.
+const REGISTER_RING_FDS: u32 = 20;
+
+fn only(call: i64, only_if: Option<(u8, u32)>, errno: Errno) -> Vec<RefusedCall> {
+    vec![RefusedCall { call, only_if, errno }]
+}
+
+/// What is refused, and with what monoio can wait then.
+fn refusals() -> Vec<(Vec<RefusedCall>, &'static str)> {
+    let mut refusals: Vec<_> = [Errno::PERM, Errno::NOSYS]
+        .into_iter()
+        .flat_map(|errno| {
+            [
+                (io_uring(errno), "epoll"),
+                (only(IO_URING_SETUP, None, errno), "epoll"),
+                (only(IO_URING_ENTER, None, errno), "epoll"),
+                (only(IO_URING_REGISTER, None, errno), "epoll"),
+            ]
+        })
+        .collect();
+    // Old kernels have rings, and not what our own driver wants of them.
+    for operation in [REGISTER_FILES2, REGISTER_RING_FDS] {
+        refusals.push((only(IO_URING_REGISTER, Some((1, operation)), Errno::INVAL), "io_uring"));
+    }
+    refusals
+}
+
+/// Streams of users, who have home shards, and of nobody; all events in order in each.
+fn assert_serves(hub: &Hub) {
+    let mut streams: Vec<EventStream> =
+        (0..8).map(|_| EventStream::open(hub.addr(), &numbers::subscribe())).collect();
+    streams.extend((0..8).map(|user| {
+        let token = Token::of(&format!("user-{user}")).sign();
+        EventStream::open(hub.addr(), &numbers::subscribe().bearer(&token))
+    }));
+    numbers::publish(&mut Publisher::connect(hub.addr()), 0..EVENTS);
+    for stream in &mut streams {
+        numbers::expect(stream, 0..EVENTS);
+    }
+}
+
+#[test]
+fn whatever_is_refused_the_hub_runs_and_says_with_what_and_why() {
+    for (refused, waits_with) in refusals() {
+        let hub = Hub::builder().refuse(refused.clone()).start();
+        assert_serves(&hub);
+        let info = format!(
+            "corecast_driver_info{{driver=\"monoio\",waits_with=\"{waits_with}\",reason=\"fallback\"}} 1"
+        );
+        let metrics = hub.metrics();
+        assert!(metrics.lines().any(|line| line == info), "{refused:?}: {info} is not in {metrics}");
+        let log = hub.log();
+        let warnings: Vec<_> = log.lines().filter(|line| line.contains("\"driver\":\"monoio\"")).collect();
+        assert!(warnings[0].contains("WARN") && warnings[0].contains("io_uring cannot be used: "), "{log}");
+        let answer = get(hub.admin(), "/api/hub").json();
+        assert_eq!(answer["driver"], "monoio");
+        assert!(answer["driver_reason"].as_str().is_some_and(|why| why.contains("io_uring")), "{answer}");
+    }
+}
+
+#[test]
+fn io_uring_that_is_wanted_and_cannot_be_had_is_an_error_with_the_remedy() {
+    for (errno, remedy) in [(Errno::PERM, "SystemCallFilter=io_uring_setup"), (Errno::NOSYS, "Linux 6.1")] {
+        let builder = Hub::builder().set("hub.driver", "uring").refuse(io_uring(errno));
+        let (status, said) = builder.launch().refusal();
+        assert_eq!(status.code(), Some(1), "{said}");
+        for word in ["hub.driver = \"uring\"", remedy, "hub.driver = \"auto\""] {
+            assert!(said.contains(word), "{word:?} is not in {said}");
+        }
+    }
+}
+
+#[test]
+fn monoio_that_is_wanted_runs_beside_a_kernel_with_io_uring() {
+    let hub = Hub::builder().set("hub.driver", "monoio").refuse(Vec::new()).start();
+    assert_serves(&hub);
+    let info = "corecast_driver_info{driver=\"monoio\",waits_with=\"io_uring\",reason=\"configured\"} 1";
+    assert!(hub.metrics().lines().any(|line| line == info));
+}
+
+#[test]
+fn the_doctor_says_which_driver_it_would_be() {
+    for (refused, driver, verdict) in [
+        (Vec::new(), "uring", "ok"),
+        (io_uring(Errno::PERM), "monoio, which waits with epoll", "warn"),
+        (
+            only(IO_URING_REGISTER, Some((1, REGISTER_FILES2)), Errno::INVAL),
+            "monoio, which waits with io_uring",
+            "warn",
+        ),
+    ] {
+        let output = doctor(&Hub::builder(), &refused);
+        let report: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+        let checks = report["checks"].as_array().expect("it has checks");
+        let row = checks.iter().find(|check| check["name"] == "driver").expect("it tells of the driver");
+        let found = row["found"].as_str().unwrap_or_default();
+        assert!(found.starts_with(driver), "{row}");
+        assert_eq!(row["verdict"], verdict, "{row}");
+    }
+}
+
+fn doctor(builder: &HubBuilder, refused: &[RefusedCall]) -> Output {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("corecast.toml");
+    std::fs::write(&config, builder.toml()).expect("the temporary folder can be written");
+    let mut command = Command::new(binary::corecast());
+    command.args(["doctor", "--json", "--config"]).arg(&config);
+    refusing(refused, || command.output()).expect("the binary runs")
+}
+
+#[test]
+fn streams_and_log_outlive_a_stop_without_io_uring() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let builder = || Hub::builder().refuse(io_uring(Errno::PERM)).log_in(folder.path());
+    let mut hub = builder().start();
+    let ids = numbers::publish(&mut Publisher::connect(hub.addr()), 0..EVENTS);
+    hub.sigterm();
+    hub.wait_for_exit(PATIENCE);
+    let hub = builder().set("history.events", 1).start();
+    let from = &ids[9];
+    let mut stream = EventStream::open(hub.addr(), &numbers::subscribe().last_event_id(from));
+    numbers::expect(&mut stream, 10..EVENTS);
+}
