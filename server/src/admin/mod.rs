@@ -4,7 +4,6 @@
 //! itself, so nothing that happens here can hold up a shard (`asking`).
 //! Not here: publishers and subscribers, and what a command to the hub does (`hub`).
 
-pub mod control_stats;
 mod listener;
 mod patience;
 mod access;
@@ -29,16 +28,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use self::control_stats::ControlStats;
 pub use self::listener::serve;
 use crate::admin::survey::Survey;
 use crate::census::SharedCensus;
 use crate::config::{InForce, Secret};
-use crate::hub::command::Commands;
-use crate::hub::status::DrainProgress;
-use crate::log::file::LogStats;
-use crate::log::reader::ReaderStats;
-use crate::log::timed::AppendTimes;
+use crate::control::{Commands, ControlStats, DrainProgress};
+use crate::log::FileLogView;
 use crate::sequencer::SequencerQueue;
 use crate::shard::inbox::Inbox;
 use crate::shard::stats::Stats;
@@ -85,17 +80,6 @@ impl AdminState {
     fn drain_over(&self) -> Duration {
         self.config.now().config.drain.over
     }
-}
-
-/// What a file log, and its reader, count. All clones show the same log.
-#[derive(Clone, Debug)]
-pub struct FileLogView {
-    /// The log itself.
-    pub log: Arc<LogStats>,
-    /// How long its appends take.
-    pub times: Arc<AppendTimes>,
-    /// Its reader.
-    pub reader: Arc<ReaderStats>,
 }
 
 #[cfg(test)]

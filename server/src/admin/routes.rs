@@ -18,7 +18,7 @@ use super::handed_on::Streams;
 use super::live::Viewers;
 use super::problem::Problem;
 use super::{AdminState, access, api, metrics, pages};
-use crate::hub::command::Command;
+use crate::control::Command;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 

@@ -9,20 +9,19 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StartError;
-use super::command::Command;
 use super::listeners::Listeners;
-use super::reload::Reply;
 use super::signals::{Asked, Signals};
 use super::stop::Ending;
 use super::takeover::{Executable, Said, Successor};
 use super::threads::Threads;
 use crate::admin::AdminState;
+use crate::control::{Command, ReloadReply};
 use crate::systemd::Service;
 
 /// See the module.
 pub(super) struct Control<'a> {
     pub(super) state: AdminState,
-    pub(super) reloader: mpsc::Sender<Reply>,
+    pub(super) reloader: mpsc::Sender<ReloadReply>,
     pub(super) threads: &'a mut Threads,
     pub(super) service: Service,
     /// Copies of all sockets, to be handed on. Absent once the hub is about to go.

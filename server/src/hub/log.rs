@@ -16,13 +16,12 @@ use corecast_core::time::UnixMillis;
 
 use super::StartError;
 use super::meanwhile::meanwhile;
-use crate::admin::FileLogView;
 use crate::clock::{self, Clock};
 use crate::config::{Config, LogConfig, LogKind};
 use crate::log::file::{Catalog, FileLog, FileLogOptions, Folder, Recovered, inspect};
 use crate::log::reader::Reader;
 use crate::log::timed::Timed;
-use crate::log::{Log, LogError, MemoryLog, Retention};
+use crate::log::{FileLogView, Log, LogError, MemoryLog, Retention};
 use crate::shard::inbox::Inbox;
 use crate::systemd::Service;
 

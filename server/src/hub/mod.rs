@@ -4,16 +4,15 @@
 //! thread (signals, the admin listener).
 
 mod capacity;
-pub mod command;
 mod control;
 mod error;
 mod keyring;
 mod listeners;
 mod log;
 mod meanwhile;
-pub mod reload;
+mod reload;
 mod signals;
-pub mod status;
+mod status;
 mod stop;
 mod takeover;
 mod threads;
@@ -30,25 +29,24 @@ use tokio::sync::oneshot;
 pub use error::StartError;
 pub use takeover::PredecessorError;
 
-use crate::admin::control_stats::ControlStats;
 use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
 use crate::assets::assets;
 use crate::census::SharedCensus;
 use crate::clock::Clock;
 use crate::config::{InForce, Loaded, Source};
+use crate::control::{Commands, ControlStats, DrainProgress};
 use crate::sequencer::SequencerQueue;
 use crate::systemd::{Service, Sockets};
 
 use capacity::Capacity;
-use command::Commands;
 use control::Control;
 use keyring::Keyring;
 use listeners::Listeners;
 use log::OpenLog;
 use reload::{Parts, Reloader};
 use signals::Signals;
-use status::{DrainProgress, Status};
+use status::Status;
 use takeover::{Executable, Predecessor};
 use threads::{Prepared, ShardParts, Threads};
 use watchdog::Watchdog;

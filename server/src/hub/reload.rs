@@ -10,17 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::keyring::{Fresh, KeyChanges, Keyring};
 use super::{StartError, listeners, log, threads};
-use crate::admin::control_stats::ControlStats;
 use crate::census::SharedCensus;
 use crate::clock;
 use crate::config::keys::{KeyError, fetch_key_set};
 use crate::config::problem::{Fault, Origin};
 use crate::config::schema::{Reload, SETTINGS, Setting};
 use crate::config::{Config, InForce, Loaded, Problem, Problems, Source};
+use crate::control::{Change, ControlStats, ReloadReply, ReloadReport};
 use crate::logging;
 use crate::sequencer::SequencerQueue;
 use crate::shard::ShardSettings;
@@ -32,29 +32,6 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Requests for a reload that wait for the one that is under way.
 const REQUESTS_MAX: usize = 4;
-
-/// One setting that has another value now, or would have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// `section.key`
-    pub setting: String,
-    /// Its value before, as a TOML literal; a secret is not shown.
-    pub from: String,
-    /// Its value now.
-    pub to: String,
-}
-
-/// What a reload changed, and what it could not change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReloadReport {
-    /// In force since the reload.
-    pub applied: Vec<Change>,
-    /// In force after the next start.
-    pub needs_restart: Vec<Change>,
-}
-
-/// Whoever asked for a reload, to be told what came of it.
-pub(super) type Reply = oneshot::Sender<Result<ReloadReport, Problems>>;
 
 /// What a reload is about: where the configuration is from, and all that follows it.
 pub(super) struct Parts {
@@ -92,13 +69,13 @@ impl Reloader {
     }
 
     /// Works beside everything else. Where to ask for a reload; a refused request means that enough wait already.
-    pub(super) fn spawn(self) -> mpsc::Sender<Reply> {
+    pub(super) fn spawn(self) -> mpsc::Sender<ReloadReply> {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
         tokio::spawn(self.run(requests));
         sender
     }
 
-    async fn run(mut self, mut requests: mpsc::Receiver<Reply>) {
+    async fn run(mut self, mut requests: mpsc::Receiver<ReloadReply>) {
         loop {
             let refresh = self.parts.keyring.key_set().map(|_| self.refreshed + REFRESH_INTERVAL);
             tokio::select! {
