@@ -25,7 +25,6 @@ mod handed_on;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 pub use self::listener::serve;
@@ -55,11 +54,9 @@ pub struct AdminState {
     pub version: &'static str,
     /// When the process began.
     pub started: SystemTime,
-    /// Whether the hub takes no more, since it is about to stop.
-    pub draining: Arc<AtomicBool>,
     /// What the control thread has done.
     pub control: ControlStats,
-    /// How far the drain has come, once there is one.
+    /// Whether the hub takes no more, and how far its drain has come.
     pub drain: DrainProgress,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,

@@ -1,51 +1,60 @@
-//! How far a drain has come, for whoever looks.
+//! Whether the hub lets go, and how far its drain has come: said by the control thread, for whoever looks.
 //!
 //! Not here: draining (`hub::stop` and the engines).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How far a drain has come. All clones show the same.
+/// How far a hub is on its way to its end. All clones show the same.
 #[derive(Clone, Debug, Default)]
 pub struct DrainProgress {
-    shared: Arc<Progress>,
+    stage: Arc<Mutex<Stage>>,
 }
 
-#[derive(Debug, Default)]
-struct Progress {
-    /// `NOT_DRAINING` before a drain.
-    of: AtomicU32,
-    over_ms: AtomicU32,
-    is_drain: AtomicBool,
-}
-
-/// A drain under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Draining {
-    /// Streams there were when it began.
-    pub of: u32,
-    /// The window over which they are ended.
-    pub over: Duration,
+/// ```text
+///  Running ─▶ LettingGo ─▶ EndingStreams
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// The hub takes connections.
+    #[default]
+    Running,
+    /// It takes no more, and finishes requests; streams go on.
+    LettingGo,
+    /// It ends its streams. Those left are those that the shards have.
+    EndingStreams {
+        /// Streams there were when it began.
+        of: u32,
+        /// The window over which they are ended.
+        over: Duration,
+    },
 }
 
 impl DrainProgress {
-    /// A drain of so many streams has begun.
-    pub fn begin(&self, of: u32, over: Duration) {
-        let Progress { of: streams, over_ms, is_drain } = &*self.shared;
-        streams.store(of, Ordering::SeqCst);
-        over_ms.store(u32::try_from(over.as_millis()).unwrap_or(u32::MAX), Ordering::SeqCst);
-        is_drain.store(true, Ordering::SeqCst);
+    /// The hub takes no more from now on.
+    pub fn let_go(&self) {
+        *self.lock() = Stage::LettingGo;
     }
 
-    /// The drain under way, if there is one. Streams left are those that the shards have.
+    /// From now on it ends its streams, so many.
+    pub fn end_streams(&self, of: u32, over: Duration) {
+        *self.lock() = Stage::EndingStreams { of, over };
+    }
+
+    /// How far it is.
     #[must_use]
-    pub fn draining(&self) -> Option<Draining> {
-        let Progress { of, over_ms, is_drain } = &*self.shared;
-        is_drain.load(Ordering::SeqCst).then(|| Draining {
-            of: of.load(Ordering::SeqCst),
-            over: Duration::from_millis(over_ms.load(Ordering::SeqCst).into()),
-        })
+    pub fn stage(&self) -> Stage {
+        *self.lock()
+    }
+
+    /// Whether the hub takes no more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.stage() != Stage::Running
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,9 +65,11 @@ mod tests {
     #[test]
     fn a_drain_is_shown_from_its_beginning() {
         let drain = DrainProgress::default();
-        assert_eq!(drain.draining(), None);
+        assert_eq!((drain.stage(), drain.is_draining()), (Stage::Running, false));
+        drain.clone().let_go();
+        assert_eq!((drain.stage(), drain.is_draining()), (Stage::LettingGo, true));
         let over = Duration::from_secs(30);
-        drain.clone().begin(7, over);
-        assert_eq!(drain.draining(), Some(Draining { of: 7, over }));
+        drain.clone().end_streams(7, over);
+        assert_eq!((drain.stage(), drain.is_draining()), (Stage::EndingStreams { of: 7, over }, true));
     }
 }

@@ -10,6 +10,6 @@ mod report;
 mod stats;
 
 pub use self::command::{Command, Commands};
-pub use self::drain::{DrainProgress, Draining};
+pub use self::drain::{DrainProgress, Stage};
 pub use self::report::{Change, ReloadReply, ReloadReport};
 pub use self::stats::{ControlSnapshot, ControlStats};

@@ -164,7 +164,6 @@ fn start_and_run(
         config: in_force.clone(),
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
-        draining: Arc::default(),
         drain: DrainProgress::default(),
         control: ControlStats::default(),
         survey: Survey::new(threads.inboxes().into()),
@@ -186,7 +185,7 @@ fn start_and_run(
             sequencer: sequencer.clone(),
             control: state.control.clone(),
             service: service.clone(),
-            draining: Arc::clone(&state.draining),
+            drain: state.drain.clone(),
             takeover: Arc::clone(&takeover),
         };
         let _context = runtime.enter();

@@ -20,7 +20,7 @@ use crate::config::keys::{KeyError, fetch_key_set};
 use crate::config::problem::{Fault, Origin};
 use crate::config::schema::{Reload, SETTINGS, Setting};
 use crate::config::{Config, InForce, Loaded, Problem, Problems, Source};
-use crate::control::{Change, ControlStats, ReloadReply, ReloadReport};
+use crate::control::{Change, ControlStats, DrainProgress, ReloadReply, ReloadReport};
 use crate::logging;
 use crate::sequencer::SequencerQueue;
 use crate::shard::ShardSettings;
@@ -46,7 +46,7 @@ pub(super) struct Parts {
     /// Whom systemd hears of a reload from.
     pub(super) service: Service,
     /// Whether the hub stops: then nothing is read any more.
-    pub(super) draining: Arc<AtomicBool>,
+    pub(super) drain: DrainProgress,
     /// Whether another process takes over: it has read the configuration already.
     pub(super) takeover: Arc<AtomicBool>,
 }
@@ -95,7 +95,7 @@ impl Reloader {
 
     /// What came of it; nothing if the hub stops, or is about to be taken over.
     async fn reload(&mut self, cause: &'static str) -> Option<Result<ReloadReport, Problems>> {
-        if self.parts.draining.load(Ordering::Relaxed) {
+        if self.parts.drain.is_draining() {
             tracing::warn!(cause, "the hub stops: the configuration is not read again");
             return None;
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, interval_at};
 
 use super::watchdog::Watchdog;
-use crate::control::{DrainProgress, Draining};
+use crate::control::{DrainProgress, Stage};
 use crate::doctor::grouped;
 use crate::shard::stats::Stats;
 use crate::systemd::Service;
@@ -54,9 +54,9 @@ impl Status {
     fn say(&self, rate: &mut Rate) {
         let (streams, deliveries) = totals(&self.shards);
         let per_second = rate.next(Instant::now(), deliveries);
-        match self.drain.draining() {
-            None => self.service.status(&running(streams, per_second)),
-            Some(Draining { of, over }) => {
+        match self.drain.stage() {
+            Stage::Running | Stage::LettingGo => self.service.status(&running(streams, per_second)),
+            Stage::EndingStreams { of, over } => {
                 tracing::info!(left = streams, of, ?over, "draining");
                 self.service.status(&draining(streams, of));
             }

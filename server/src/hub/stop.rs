@@ -5,7 +5,6 @@
 //! Not here: how streams are ended (`corecast_core::engine`), and who decides that it is time (`control`).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use corecast_core::limits::LAST_REQUESTS_PATIENCE;
@@ -47,7 +46,7 @@ pub(super) enum Ending {
 impl Control<'_> {
     /// Lets go of everything but the streams that are ending by then.
     pub(super) async fn let_go(&mut self, ending: Ending, signals: &mut Signals) -> Result<(), StartError> {
-        self.state.draining.store(true, Ordering::Relaxed);
+        self.state.drain.let_go();
         let over = self.drain_over();
         let outcome = match ending {
             Ending::Stop => {
@@ -61,7 +60,7 @@ impl Control<'_> {
         };
         let (streams, _) = totals(&self.state.shards);
         tracing::info!(streams, ?over, "streams are ended and told when to come back");
-        self.state.drain.begin(streams, over);
+        self.state.drain.end_streams(streams, over);
         self.service.status(&draining(streams, streams));
         threads::send_to_all(&self.state.inboxes, || Mail::EndStreams);
         outcome
