@@ -130,6 +130,8 @@ fn start_and_run(
     let capacity = Capacity::find(&config)?;
     corecast_ring::selftest().map_err(StartError::Selftest)?;
     let keyring = Keyring::load(&config)?;
+    let token = config.admin_token();
+    let token = token.map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?;
     let listeners = Listeners::open(&config, capacity.shards, sockets)?;
     capacity.report(&config, &listeners);
     let clock = Clock::start();
@@ -154,8 +156,6 @@ fn start_and_run(
     let mut threads = prepared.begin(log, &sequencer)?;
 
     let (commands, mut orders) = Commands::channel();
-    let token = config.admin_token();
-    let token = token.map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?;
     let state = AdminState {
         shards: threads.stats().into(),
         census: census.clone(),
@@ -180,6 +180,7 @@ fn start_and_run(
             source,
             in_force,
             keyring,
+            admin_token: state.token.clone(),
             inboxes: threads.inboxes(),
             census,
             sequencer: sequencer.clone(),
