@@ -13,6 +13,7 @@ mod assets;
 pub mod hub;
 pub mod systemd;
 pub mod admin;
+pub mod control;
 
 pub mod sequencer;
 pub mod log;

@@ -2,7 +2,7 @@
 //!
 //! Not here: whether a comment is worth reading. That is for reviewers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -154,6 +154,51 @@ fn declares(text: &str, module: &str) -> bool {
         let declaration = code.trim().strip_suffix(';').and_then(|c| c.rsplit_once("mod "));
         declaration.is_some_and(|(_, name)| name == module)
     })
+}
+
+/// Rooms of the server that know each other in a circle, as threads that hand each other work through queues.
+const CIRCLE: [&str; 3] = ["log", "sequencer", "shard"];
+
+#[test]
+fn rooms_of_the_server_do_not_import_each_other() {
+    let imports = imports_of_rooms(&root().join("server/src"));
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        imports.keys().map(|room| (&**room, reachable_from(room, &imports))).collect();
+    let in_circles: Vec<&str> =
+        reached.keys().filter(|room| reached[*room].contains(*room)).copied().collect();
+    assert_eq!(in_circles, CIRCLE, "rooms that can be reached from themselves by imports, of {imports:#?}");
+}
+
+/// Which rooms each room names in its code. A room is a folder or a file right below `src`.
+fn imports_of_rooms(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in files_below(src).iter().filter(|path| !is_crate_root(path)) {
+        let below = path.strip_prefix(src).expect("it was found there").with_extension("");
+        let room = below.iter().next().and_then(OsStr::to_str).expect("a name in ASCII").to_owned();
+        let named = imports.entry(room.clone()).or_default();
+        for (line, code) in code_lines(&read(path)) {
+            for rest in code.split("crate::").skip(1) {
+                let other = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+                assert!(!other.is_empty(), "{}:{line}: name one room at a time", shown(path));
+                if other != room {
+                    named.insert(other.to_owned());
+                }
+            }
+        }
+    }
+    assert!(imports.len() > 10, "the walk found only {} rooms", imports.len());
+    imports
+}
+
+/// All rooms that `room` imports, or that these import, and so on.
+fn reachable_from<'a>(room: &str, imports: &'a BTreeMap<String, BTreeSet<String>>) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<&str> = vec![room];
+    while let Some(room) = open.pop() {
+        let named = imports.get(room).into_iter().flatten();
+        open.extend(named.filter(|named| reached.insert(&***named)).map(|named| &**named));
+    }
+    reached
 }
 
 #[test]

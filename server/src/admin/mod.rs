@@ -4,7 +4,6 @@
 //! itself, so nothing that happens here can hold up a shard (`asking`).
 //! Not here: publishers and subscribers, and what a command to the hub does (`hub`).
 
-pub mod control_stats;
 mod listener;
 mod patience;
 mod access;
@@ -26,20 +25,15 @@ mod handed_on;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use self::control_stats::ControlStats;
 pub use self::listener::serve;
 use crate::admin::survey::Survey;
 use crate::census::SharedCensus;
 use crate::config::{InForce, Secret};
+use crate::control::{Commands, ControlStats, DrainProgress};
 use crate::driver::Chosen;
-use crate::hub::command::Commands;
-use crate::hub::status::DrainProgress;
-use crate::log::file::LogStats;
-use crate::log::reader::ReaderStats;
-use crate::log::timed::AppendTimes;
+use crate::log::FileLogView;
 use crate::sequencer::SequencerQueue;
 use crate::shard::inbox::Inbox;
 use crate::shard::stats::Stats;
@@ -63,11 +57,9 @@ pub struct AdminState {
     pub driver: Chosen,
     /// When the process began.
     pub started: SystemTime,
-    /// Whether the hub takes no more, since it is about to stop.
-    pub draining: Arc<AtomicBool>,
     /// What the control thread has done.
     pub control: ControlStats,
-    /// How far the drain has come, once there is one.
+    /// Whether the hub takes no more, and how far its drain has come.
     pub drain: DrainProgress,
     /// How each shard is asked, in the order of the shards.
     pub inboxes: Arc<[Inbox]>,
@@ -88,17 +80,6 @@ impl AdminState {
     fn drain_over(&self) -> Duration {
         self.config.now().config.drain.over
     }
-}
-
-/// What a file log, and its reader, count. All clones show the same log.
-#[derive(Clone, Debug)]
-pub struct FileLogView {
-    /// The log itself.
-    pub log: Arc<LogStats>,
-    /// How long its appends take.
-    pub times: Arc<AppendTimes>,
-    /// Its reader.
-    pub reader: Arc<ReaderStats>,
 }
 
 #[cfg(test)]

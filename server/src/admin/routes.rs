@@ -3,7 +3,6 @@
 //! Not here: the numbers (`metrics`), the API (`api`), or what a connection may cost (`listener`).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::State;
@@ -18,7 +17,7 @@ use super::handed_on::Streams;
 use super::live::Viewers;
 use super::problem::Problem;
 use super::{AdminState, access, api, metrics, pages};
-use crate::hub::command::Command;
+use crate::control::Command;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -102,7 +101,7 @@ async fn health() -> Response {
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
-    if admin.hub.draining.load(Ordering::Relaxed) {
+    if admin.hub.drain.is_draining() {
         text_answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n".into())
     } else {
         text_answer(StatusCode::OK, TEXT, "ready\n".into())

@@ -3,7 +3,6 @@
 //! Not here: rates; whoever reads two samples has them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use corecast_core::close_reason::CloseReason;
@@ -16,6 +15,7 @@ use utoipa::ToSchema;
 use super::AdminState;
 use super::metrics::resident_bytes;
 use super::moment::moment;
+use crate::control::Stage;
 use crate::log::file::LogState;
 use crate::log::timed::{APPEND_BOUNDS_MICROS, AppendTimesSnapshot};
 use crate::shard::stats::{Snapshot, Stats};
@@ -78,7 +78,7 @@ pub(super) enum HubState {
 
 impl HubState {
     pub(super) fn of(hub: &AdminState) -> Self {
-        if hub.draining.load(Ordering::Relaxed) { Self::Draining } else { Self::Running }
+        if hub.drain.is_draining() { Self::Draining } else { Self::Running }
     }
 }
 
@@ -184,8 +184,6 @@ struct Drain {
 pub(super) struct Before {
     appends: Option<AppendTimesSnapshot>,
     fanout: Option<Latencies>,
-    /// Streams in the last sample before the drain.
-    streams: u32,
 }
 
 impl Sample {
@@ -193,17 +191,13 @@ impl Sample {
     pub(super) fn take(hub: &AdminState, before: &mut Before) -> Self {
         let shards: Vec<Snapshot> = hub.shards.iter().map(Stats::last).collect();
         let sum = |read: fn(&Snapshot) -> u64| shards.iter().map(read).sum::<u64>();
-        let state = HubState::of(hub);
         let streams = hub.census.streams();
-        if state == HubState::Running || streams > before.streams {
-            before.streams = streams;
-        }
         let survey = hub.survey.latest();
         let limits = &hub.config.now().config.limits;
         Self {
             at: moment(SystemTime::now()),
             uptime_seconds: hub.started.elapsed().unwrap_or_default().as_secs_f64(),
-            state,
+            state: HubState::of(hub),
             version: hub.version,
             dry_run: limits.dry_run,
             streams,
@@ -235,11 +229,7 @@ impl Sample {
                 .collect(),
             top_topics: survey.iter().flat_map(|survey| survey.selectors.iter().map(TopTopic::of)).collect(),
             survey_age_seconds: survey.as_ref().map(|survey| survey.age().as_secs_f64()),
-            drain: (state == HubState::Draining).then(|| Drain {
-                left: streams,
-                of: before.streams,
-                over_seconds: hub.drain_over().as_secs_f64(),
-            }),
+            drain: Drain::of(hub, streams),
         }
     }
 }
@@ -315,6 +305,19 @@ impl ShardSample {
             turns: snapshot.turns,
             history_events: snapshot.history_events,
         }
+    }
+}
+
+impl Drain {
+    fn of(hub: &AdminState, left: u32) -> Option<Self> {
+        let (of, over) = match hub.drain.stage() {
+            Stage::Running => return None,
+            // All that there are will be ended.
+            Stage::LettingGo => (left, hub.drain_over()),
+            Stage::EndingStreams { of, over } => (of, over),
+        };
+        // One may have come while it began.
+        Some(Self { left, of: of.max(left), over_seconds: over.as_secs_f64() })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,7 +30,6 @@ fn hub() -> AdminState {
         version: "1.2.3",
         driver: Chosen { choice: Choice::Uring, reason: Reason::Works },
         started: SystemTime::now(),
-        draining: Arc::default(),
         control: ControlStats::default(),
         drain: DrainProgress::default(),
         inboxes: Arc::new([]),
@@ -160,7 +158,7 @@ fn a_head_request_is_answered_without_the_body() {
 fn a_draining_hub_is_healthy_but_not_ready() {
     let state = hub();
     let running = Running::start(state.clone(), Bounds::default());
-    state.draining.store(true, Ordering::Relaxed);
+    state.drain.let_go();
     let ready = running.ask(&get("/readyz"));
     assert_eq!((ready.status.as_str(), ready.body.as_str()), ("503", "draining\n"));
     assert_eq!(running.ask(&get("/healthz")).status, "200");

@@ -68,13 +68,13 @@ impl Fresh {
     pub(super) fn read_again(config: &Config, last: Option<(String, Vec<u8>)>) -> Result<Self, Fault> {
         let secret = config.hmac_secret().map_err(|cause| Fault::Key {
             name: "auth.hmac_key_file",
-            value: shown(config.auth.hmac_key_file.as_deref()),
+            value: shown_path(config.auth.hmac_key_file.as_deref()),
             cause,
         })?;
         let path = config.auth.public_key_file.as_deref();
         let public_pem = path.map(read_public_key).transpose().map_err(|cause| Fault::Key {
             name: "auth.public_key_file",
-            value: shown(path),
+            value: shown_path(path),
             cause,
         })?;
         let url = config.auth.jwks_url.clone();
@@ -115,7 +115,8 @@ fn keep_last(url: Option<&str>, last: Option<(String, Vec<u8>)>, error: KeyError
     }
 }
 
-fn shown(path: Option<&std::path::Path>) -> String {
+/// A path as in a configuration; nothing for none.
+pub(super) fn shown_path(path: Option<&std::path::Path>) -> String {
     path.map(|path| format!("\"{}\"", path.display())).unwrap_or_default()
 }
 

@@ -16,13 +16,12 @@ use corecast_core::time::UnixMillis;
 
 use super::StartError;
 use super::meanwhile::meanwhile;
-use crate::admin::FileLogView;
 use crate::clock::{self, Clock};
 use crate::config::{Config, LogConfig, LogKind};
 use crate::log::file::{Catalog, FileLog, FileLogOptions, Folder, Recovered, inspect};
 use crate::log::reader::Reader;
 use crate::log::timed::Timed;
-use crate::log::{Log, LogError, MemoryLog, Retention};
+use crate::log::{FileLogView, Log, LogError, MemoryLog, Retention};
 use crate::shard::inbox::Inbox;
 use crate::systemd::Service;
 
@@ -67,7 +66,7 @@ impl OpenLog {
                 let log = HubLog::Memory(MemoryLog::new(fresh, config.history_settings()));
                 Ok(Self { log, readable: None })
             }
-            LogKind::File => open_file(&config.log, fresh, clock, service),
+            LogKind::File => open_file(config, fresh, clock, service),
         }
     }
 }
@@ -113,14 +112,12 @@ pub(super) fn look_through(config: &Config, still: impl Fn() + Sync) -> Result<(
 }
 
 fn open_file(
-    config: &LogConfig,
+    config: &Config,
     fresh: Incarnation,
     clock: Clock,
     service: &Service,
 ) -> Result<OpenLog, StartError> {
-    let LogConfig { path, bytes, age, ids, .. } = config;
-    let options =
-        FileLogOptions { bytes: *bytes, age: *age, ids: usize::try_from(*ids).unwrap_or(usize::MAX) };
+    let (path, options) = (&config.log.path, FileLogOptions::from(&retention(config)));
     let begun = clock.instant();
     let read = Arc::new(AtomicU64::new(0));
     let disk = Folder::open(path)?.counting(read.clone());

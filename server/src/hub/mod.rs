@@ -4,16 +4,15 @@
 //! thread (signals, the admin listener).
 
 mod capacity;
-pub mod command;
 mod control;
 mod error;
 mod keyring;
 mod listeners;
 mod log;
 mod meanwhile;
-pub mod reload;
+mod reload;
 mod signals;
-pub mod status;
+mod status;
 mod stop;
 mod takeover;
 mod threads;
@@ -30,26 +29,25 @@ use tokio::sync::oneshot;
 pub use error::StartError;
 pub use takeover::PredecessorError;
 
-use crate::admin::control_stats::ControlStats;
 use crate::admin::survey::Survey;
 use crate::admin::{self, AdminState};
 use crate::assets::assets;
 use crate::census::SharedCensus;
 use crate::clock::Clock;
 use crate::config::{InForce, Loaded, Source};
+use crate::control::{Commands, ControlStats, DrainProgress};
 use crate::driver;
 use crate::sequencer::SequencerQueue;
 use crate::systemd::{Service, Sockets};
 
 use capacity::{Capacity, Cores};
-use command::Commands;
 use control::Control;
 use keyring::Keyring;
 use listeners::Listeners;
 use log::OpenLog;
 use reload::{Parts, Reloader};
 use signals::Signals;
-use status::{DrainProgress, Status};
+use status::Status;
 use takeover::{Executable, Predecessor};
 use threads::{Prepared, ShardParts, Threads};
 use watchdog::Watchdog;
@@ -134,6 +132,8 @@ fn start_and_run(
     let driver = driver::choose(config.hub.driver, cores.shards).map_err(StartError::Selftest)?;
     let capacity = Capacity::find(&config, cores, driver.choice)?;
     let keyring = Keyring::load(&config)?;
+    let token = config.admin_token();
+    let token = token.map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?;
     let listeners = Listeners::open(&config, capacity.shards, sockets)?;
     capacity.report(&config, &listeners, &driver);
     let clock = Clock::start();
@@ -159,8 +159,6 @@ fn start_and_run(
     let mut threads = prepared.begin(log, &sequencer)?;
 
     let (commands, mut orders) = Commands::channel();
-    let token = config.admin_token();
-    let token = token.map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?;
     let state = AdminState {
         shards: threads.stats().into(),
         census: census.clone(),
@@ -170,7 +168,6 @@ fn start_and_run(
         version: env!("CARGO_PKG_VERSION"),
         driver,
         started: SystemTime::now(),
-        draining: Arc::default(),
         drain: DrainProgress::default(),
         control: ControlStats::default(),
         survey: Survey::new(threads.inboxes().into()),
@@ -187,12 +184,13 @@ fn start_and_run(
             source,
             in_force,
             keyring,
+            admin_token: state.token.clone(),
             inboxes: threads.inboxes(),
             census,
             sequencer: sequencer.clone(),
             control: state.control.clone(),
             service: service.clone(),
-            draining: Arc::clone(&state.draining),
+            drain: state.drain.clone(),
             takeover: Arc::clone(&takeover),
         };
         let _context = runtime.enter();

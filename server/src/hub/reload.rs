@@ -10,17 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::keyring::{Fresh, KeyChanges, Keyring};
+use super::keyring::{Fresh, KeyChanges, Keyring, shown_path};
 use super::{StartError, listeners, log, threads};
-use crate::admin::control_stats::ControlStats;
 use crate::census::SharedCensus;
 use crate::clock;
 use crate::config::keys::{KeyError, fetch_key_set};
 use crate::config::problem::{Fault, Origin};
 use crate::config::schema::{Reload, SETTINGS, Setting};
-use crate::config::{Config, InForce, Loaded, Problem, Problems, Source};
+use crate::config::{Config, InForce, Loaded, Problem, Problems, Secret, Source};
+use crate::control::{Change, ControlStats, DrainProgress, ReloadReply, ReloadReport};
 use crate::logging;
 use crate::sequencer::SequencerQueue;
 use crate::shard::ShardSettings;
@@ -33,34 +33,13 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 /// Requests for a reload that wait for the one that is under way.
 const REQUESTS_MAX: usize = 4;
 
-/// One setting that has another value now, or would have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// `section.key`
-    pub setting: String,
-    /// Its value before, as a TOML literal; a secret is not shown.
-    pub from: String,
-    /// Its value now.
-    pub to: String,
-}
-
-/// What a reload changed, and what it could not change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReloadReport {
-    /// In force since the reload.
-    pub applied: Vec<Change>,
-    /// In force after the next start.
-    pub needs_restart: Vec<Change>,
-}
-
-/// Whoever asked for a reload, to be told what came of it.
-pub(super) type Reply = oneshot::Sender<Result<ReloadReport, Problems>>;
-
 /// What a reload is about: where the configuration is from, and all that follows it.
 pub(super) struct Parts {
     pub(super) source: Source,
     pub(super) in_force: InForce,
     pub(super) keyring: Keyring,
+    /// What the admin listener asks for until it is started anew.
+    pub(super) admin_token: Option<Secret>,
     pub(super) inboxes: Vec<Inbox>,
     pub(super) census: SharedCensus,
     pub(super) sequencer: SequencerQueue,
@@ -69,9 +48,24 @@ pub(super) struct Parts {
     /// Whom systemd hears of a reload from.
     pub(super) service: Service,
     /// Whether the hub stops: then nothing is read any more.
-    pub(super) draining: Arc<AtomicBool>,
+    pub(super) drain: DrainProgress,
     /// Whether another process takes over: it has read the configuration already.
     pub(super) takeover: Arc<AtomicBool>,
+}
+
+/// All that a reload has read.
+struct ReadAgain {
+    loaded: Loaded,
+    keys: Fresh,
+    admin_token: Option<Secret>,
+}
+
+/// Which files have other content than what is in force, whether or not their settings are the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct ChangedFiles {
+    secret: bool,
+    public: bool,
+    admin_token: bool,
 }
 
 /// See the module.
@@ -92,13 +86,13 @@ impl Reloader {
     }
 
     /// Works beside everything else. Where to ask for a reload; a refused request means that enough wait already.
-    pub(super) fn spawn(self) -> mpsc::Sender<Reply> {
+    pub(super) fn spawn(self) -> mpsc::Sender<ReloadReply> {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
         tokio::spawn(self.run(requests));
         sender
     }
 
-    async fn run(mut self, mut requests: mpsc::Receiver<Reply>) {
+    async fn run(mut self, mut requests: mpsc::Receiver<ReloadReply>) {
         loop {
             let refresh = self.parts.keyring.key_set().map(|_| self.refreshed + REFRESH_INTERVAL);
             tokio::select! {
@@ -118,7 +112,7 @@ impl Reloader {
 
     /// What came of it; nothing if the hub stops, or is about to be taken over.
     async fn reload(&mut self, cause: &'static str) -> Option<Result<ReloadReport, Problems>> {
-        if self.parts.draining.load(Ordering::Relaxed) {
+        if self.parts.drain.is_draining() {
             tracing::warn!(cause, "the hub stops: the configuration is not read again");
             return None;
         }
@@ -135,7 +129,7 @@ impl Reloader {
     async fn read_and_follow(&mut self, cause: &'static str) -> Result<ReloadReport, Problems> {
         tracing::info!(cause, "reading the configuration again");
         let report = match read(self.parts.source.clone(), self.parts.keyring.key_set()).await {
-            Ok((loaded, fresh)) => Ok(self.apply(loaded, fresh)),
+            Ok(fresh) => Ok(self.apply(fresh)),
             Err(problems) => Err(problems),
         };
         self.parts.control.note_reload(report.is_ok(), clock::unix_now());
@@ -150,14 +144,15 @@ impl Reloader {
         report
     }
 
-    fn apply(&mut self, mut loaded: Loaded, fresh: Fresh) -> ReloadReport {
+    fn apply(&mut self, ReadAgain { mut loaded, keys, admin_token }: ReadAgain) -> ReloadReport {
         let old = self.parts.in_force.now();
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let keys = self.parts.keyring.changes(&fresh);
-        let report = compare(&old, &mut loaded, keys, self.connections_max);
-        self.parts.keyring.replace(fresh, loaded.config.auth.key_overlap, Instant::now());
+        let KeyChanges { secret, public, key_set: _ } = self.parts.keyring.changes(&keys);
+        let files = ChangedFiles { secret, public, admin_token: self.parts.admin_token != admin_token };
+        let report = compare(&old, &mut loaded, files, self.connections_max);
+        self.parts.keyring.replace(keys, loaded.config.auth.key_overlap, Instant::now());
         self.follow(&old.config, &loaded.config);
         self.parts.in_force.replace(loaded);
         report
@@ -224,12 +219,16 @@ async fn until(deadline: Option<Instant>) {
 }
 
 /// Reads everything, away from the control thread: a file may be on a slow disk, and a key set far away.
-async fn read(source: Source, key_set: Option<(String, Vec<u8>)>) -> Result<(Loaded, Fresh), Problems> {
+async fn read(source: Source, key_set: Option<(String, Vec<u8>)>) -> Result<ReadAgain, Problems> {
     let read = move || {
         let loaded = source.load()?;
-        let fresh = Fresh::read_again(&loaded.config, key_set)
-            .map_err(|fault| Problems(vec![Problem { origin: Origin::Default, fault }]))?;
-        Ok((loaded, fresh))
+        let of_fault = |fault| Problems(vec![Problem { origin: Origin::Default, fault }]);
+        let keys = Fresh::read_again(&loaded.config, key_set).map_err(of_fault)?;
+        let admin_token = loaded.config.admin_token().map_err(|cause| {
+            let value = shown_path(loaded.config.admin.token_file.as_deref());
+            of_fault(Fault::Key { name: "admin.token_file", value, cause })
+        })?;
+        Ok(ReadAgain { loaded, keys, admin_token })
     };
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| {
         let fault = Fault::Key {
@@ -242,9 +241,13 @@ async fn read(source: Source, key_set: Option<(String, Vec<u8>)>) -> Result<(Loa
 }
 
 /// What changes from `old` to `new`. What cannot change is put back into `new`.
-fn compare(old: &Loaded, new: &mut Loaded, keys: KeyChanges, connections_max: u32) -> ReloadReport {
-    let content: BTreeMap<_, _> =
-        [("auth.hmac_key_file", keys.secret), ("auth.public_key_file", keys.public)].into();
+fn compare(old: &Loaded, new: &mut Loaded, files: ChangedFiles, connections_max: u32) -> ReloadReport {
+    let content: BTreeMap<_, _> = [
+        ("auth.hmac_key_file", files.secret),
+        ("auth.public_key_file", files.public),
+        ("admin.token_file", files.admin_token),
+    ]
+    .into();
     let mut report = ReloadReport::default();
     for (row, setting) in SETTINGS.iter().enumerate() {
         let name = setting.name();

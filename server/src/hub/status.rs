@@ -3,61 +3,18 @@
 //! One task on the control thread. Not here: the numbers (shards leave them in their `Stats`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval, interval_at};
 
 use super::watchdog::Watchdog;
+use crate::control::{DrainProgress, Stage};
 use crate::doctor::grouped;
 use crate::shard::stats::Stats;
 use crate::systemd::Service;
 
 /// How often the service manager is told, and a drain says how far it has come: for people who watch.
 const INTERVAL: Duration = Duration::from_secs(3);
-
-/// How far a drain has come. All clones show the same.
-#[derive(Clone, Debug, Default)]
-pub struct DrainProgress {
-    shared: Arc<Progress>,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    /// `NOT_DRAINING` before a drain.
-    of: AtomicU32,
-    over_ms: AtomicU32,
-    is_drain: std::sync::atomic::AtomicBool,
-}
-
-/// A drain under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Draining {
-    /// Streams there were when it began.
-    pub of: u32,
-    /// The window over which they are ended.
-    pub over: Duration,
-}
-
-impl DrainProgress {
-    /// A drain of so many streams has begun.
-    pub(super) fn begin(&self, of: u32, over: Duration) {
-        let Progress { of: streams, over_ms, is_drain } = &*self.shared;
-        streams.store(of, Ordering::SeqCst);
-        over_ms.store(u32::try_from(over.as_millis()).unwrap_or(u32::MAX), Ordering::SeqCst);
-        is_drain.store(true, Ordering::SeqCst);
-    }
-
-    /// The drain under way, if there is one. Streams left are those that the shards have.
-    #[must_use]
-    pub fn draining(&self) -> Option<Draining> {
-        let Progress { of, over_ms, is_drain } = &*self.shared;
-        is_drain.load(Ordering::SeqCst).then(|| Draining {
-            of: of.load(Ordering::SeqCst),
-            over: Duration::from_millis(over_ms.load(Ordering::SeqCst).into()),
-        })
-    }
-}
 
 /// Streams of all shards, and deliveries since the start.
 pub(super) fn totals(shards: &[Stats]) -> (u32, u64) {
@@ -97,9 +54,9 @@ impl Status {
     fn say(&self, rate: &mut Rate) {
         let (streams, deliveries) = totals(&self.shards);
         let per_second = rate.next(Instant::now(), deliveries);
-        match self.drain.draining() {
-            None => self.service.status(&running(streams, per_second)),
-            Some(Draining { of, over }) => {
+        match self.drain.stage() {
+            Stage::Running | Stage::LettingGo => self.service.status(&running(streams, per_second)),
+            Stage::EndingStreams { of, over } => {
                 tracing::info!(left = streams, of, ?over, "draining");
                 self.service.status(&draining(streams, of));
             }
@@ -158,14 +115,5 @@ mod tests {
         assert_eq!(rate.next(at + Duration::from_secs(2), 300), 100);
         assert_eq!(rate.next(at + Duration::from_secs(4), 300), 0);
         assert_eq!(rate.next(at + Duration::from_secs(4), 400), 0, "no time, no rate");
-    }
-
-    #[test]
-    fn a_drain_is_shown_from_its_beginning() {
-        let drain = DrainProgress::default();
-        assert_eq!(drain.draining(), None);
-        let over = Duration::from_secs(30);
-        drain.clone().begin(7, over);
-        assert_eq!(drain.draining(), Some(Draining { of: 7, over }));
     }
 }

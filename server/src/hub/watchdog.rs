@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::WeakSender;
 
-use crate::admin::control_stats::ControlStats;
+use crate::control::ControlStats;
 use crate::log::replay::ReplayRequest;
 use crate::sequencer::SequencerQueue;
 use crate::shard::inbox::{Inbox, Mail};

@@ -9,8 +9,10 @@ mod memory;
 pub mod replay;
 pub mod reader;
 pub mod timed;
+mod view;
 
 pub use memory::MemoryLog;
+pub use view::FileLogView;
 
 use std::time::Duration;
 

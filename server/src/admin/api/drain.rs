@@ -10,7 +10,7 @@ use super::input::{Nothing, OptionalBody};
 use crate::admin::problem::Problem;
 use crate::admin::routes::Admin;
 use crate::admin::sample::HubState;
-use crate::hub::command::Command;
+use crate::control::Command;
 
 /// A hub that stops.
 #[derive(Debug, Serialize, ToSchema)]

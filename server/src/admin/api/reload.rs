@@ -10,8 +10,7 @@ use utoipa::ToSchema;
 use super::input::{Nothing, OptionalBody};
 use crate::admin::problem::Problem;
 use crate::admin::routes::Admin;
-use crate::hub::command::Command;
-use crate::hub::reload::{Change, ReloadReport};
+use crate::control::{Change, Command, ReloadReport};
 
 /// What a reload came to.
 #[derive(Debug, Serialize, ToSchema)]

@@ -2,7 +2,6 @@
 //!
 //! Not here: what they are called (`table`).
 
-use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use corecast_core::counters::Counters;
@@ -11,9 +10,10 @@ use corecast_core::settings::{HistorySettings, LimitSettings};
 use super::host::Host;
 use super::metric::Kinds;
 use super::process::Process;
-use crate::admin::control_stats::ControlSnapshot;
-use crate::admin::{AdminState, FileLogView};
+use crate::admin::AdminState;
+use crate::control::ControlSnapshot;
 use crate::driver::Chosen;
+use crate::log::FileLogView;
 use crate::log::file::LogSnapshot;
 use crate::log::reader::ReaderSnapshot;
 use crate::log::timed::AppendTimesSnapshot;
@@ -71,7 +71,7 @@ impl Scrape {
             accept_rate: u64::from(config.accept_rate_of_shard(shards)) * u64::from(shards),
             history: config.history_settings(),
             inbox_events: state.inboxes.iter().map(Inbox::events_waiting).collect(),
-            draining: state.draining.load(Ordering::Relaxed),
+            draining: state.drain.is_draining(),
             control: state.control.snapshot(),
             sequencer_queue: state.sequencer.len(),
             log: state.log.as_ref().map(FileLogScrape::of),

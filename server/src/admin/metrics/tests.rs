@@ -16,7 +16,7 @@ use super::exposition::{FANOUT_BOUNDS_MICROS, OTHER_USERS, encode_scrape};
 use super::host::{Host, pages_at_most, pages_in_use};
 use super::process::{Memory, Process};
 use super::scrape::{FileLogScrape, Scrape};
-use crate::admin::control_stats::ControlSnapshot;
+use crate::control::ControlSnapshot;
 use crate::driver::{Choice, Chosen, Reason};
 use crate::log::file::LogState;
 use crate::log::timed::APPEND_BOUNDS_MICROS;

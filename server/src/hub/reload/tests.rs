@@ -30,7 +30,7 @@ fn what_can_change_does_and_the_rest_stays() {
         ("logging", "format", "json"),
         ("stream", "heartbeat", "off"),
     ]);
-    let report = compare(&old, &mut new, KeyChanges::default(), 10_000);
+    let report = compare(&old, &mut new, ChangedFiles::default(), 10_000);
     let per_user = Change { setting: "limits.per_user".into(), from: "3".into(), to: "5".into() };
     assert_eq!(report.applied[0], per_user);
     assert_eq!(names(&report.applied), ["limits.per_user", "stream.heartbeat"]);
@@ -42,7 +42,7 @@ fn what_can_change_does_and_the_rest_stays() {
 #[test]
 fn the_same_configuration_changes_nothing() {
     let (old, mut new) = (loaded(&[]), loaded(&[]));
-    assert_eq!(compare(&old, &mut new, KeyChanges::default(), 10_000), ReloadReport::default());
+    assert_eq!(compare(&old, &mut new, ChangedFiles::default(), 10_000), ReloadReport::default());
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn connections_change_within_what_tables_were_made_for() {
     let old = loaded(&[("limits", "connections", "100")]);
     for (wanted, fits) in [("50", true), ("200", true), ("201", false)] {
         let mut new = loaded(&[("limits", "connections", wanted)]);
-        let report = compare(&old, &mut new, KeyChanges::default(), 200);
+        let report = compare(&old, &mut new, ChangedFiles::default(), 200);
         assert_eq!((report.applied.len(), report.needs_restart.len()), (fits.into(), (!fits).into()));
         assert_eq!(new.config.limits.connections.to_string(), if fits { wanted } else { "100" });
     }
@@ -60,9 +60,29 @@ fn connections_change_within_what_tables_were_made_for() {
 fn a_secret_that_changes_is_told_and_not_shown() {
     let old = loaded(&[]);
     let mut new = loaded(&[("auth", "hmac_key", "another key of thirty-two bytes or more")]);
-    let report = compare(&old, &mut new, KeyChanges { secret: true, ..KeyChanges::default() }, 10_000);
+    let report = compare(&old, &mut new, ChangedFiles { secret: true, ..ChangedFiles::default() }, 10_000);
     let change = Change { setting: "auth.hmac_key".into(), from: "<set>".into(), to: "<set>".into() };
     assert_eq!(report.applied, [change]);
+}
+
+#[test]
+fn an_admin_token_with_other_content_needs_a_restart() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, KEY.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let old = loaded(&[("admin", "token_file", path)]);
+    let files = ChangedFiles { admin_token: true, ..ChangedFiles::default() };
+    let report = compare(&old, &mut old.clone(), files, 10_000);
+    let from = format!("\"{path}\"");
+    let to = format!("{from} with other content");
+    assert_eq!(report.needs_restart, [Change { setting: "admin.token_file".into(), from, to }]);
+    assert_eq!(report.applied, []);
+    // One that is set as such is told by its setting.
+    let old = loaded(&[("admin", "token", KEY)]);
+    let mut new = loaded(&[("admin", "token", "fedcba9876543210fedcba9876543210")]);
+    let report = compare(&old, &mut new, files, 10_000);
+    let change = Change { setting: "admin.token".into(), from: "<set>".into(), to: "<set>".into() };
+    assert_eq!(report.needs_restart, [change]);
 }
 
 #[test]
@@ -83,7 +103,7 @@ fn every_setting_that_needs_a_restart_is_put_back() {
             (section, key) => panic!("{section}.{key} needs a value here"),
         };
         let mut new = loaded(&[(setting.section, setting.key, value)]);
-        let report = compare(&old, &mut new, KeyChanges::default(), 10_000);
+        let report = compare(&old, &mut new, ChangedFiles::default(), 10_000);
         assert_eq!(names(&report.needs_restart), [setting.name()]);
         assert_eq!(new.config, old.config, "{}", setting.name());
     }

@@ -75,6 +75,13 @@ pub struct FileLogOptions {
     pub ids: usize,
 }
 
+impl From<&Retention> for FileLogOptions {
+    fn from(retention: &Retention) -> Self {
+        let &Retention { bytes, age, ids, history: _ } = retention;
+        Self { bytes, age, ids }
+    }
+}
+
 impl FileLogOptions {
     const fn segment_size(&self) -> u64 {
         segment::size(self.bytes)
@@ -319,8 +326,7 @@ impl<D: Disk> Log for FileLog<D> {
     }
 
     fn set_retention(&mut self, retention: &Retention) {
-        let Retention { bytes, age, ids, .. } = *retention;
-        self.options = FileLogOptions { bytes, age, ids };
-        self.catalog.set_ids_max(ids);
+        self.options = retention.into();
+        self.catalog.set_ids_max(self.options.ids);
     }
 }

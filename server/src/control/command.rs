@@ -1,9 +1,8 @@
 //! What a running hub can be told to do, by a signal or over the admin API. The control thread obeys, one at a time.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::reload::ReloadReport;
-use crate::config::Problems;
+use super::report::ReloadReply;
 
 /// Commands that wait: more than people and their tools give in the time that one takes.
 const COMMANDS_MAX: usize = 16;
@@ -14,7 +13,7 @@ pub enum Command {
     /// Stop: drain, then end.
     Drain,
     /// Read the configuration anew, and say what came of it.
-    Reload(oneshot::Sender<Result<ReloadReport, Problems>>),
+    Reload(ReloadReply),
 }
 
 /// Where commands are given. All clones reach the same hub.
