@@ -571,6 +571,22 @@ describe('tabs that do not keep up', () => {
     expect(hub.requests).toHaveLength(1);
   });
 
+  test('one that comes back to more than its window gets a window first', async () => {
+    const [away] = [await openTab(['a']), await openTab(['a'])];
+    hub.publish('a');
+    await settled();
+    away.leave();
+    for (let n = 0; n < 800; n += 1) hub.publish('a');
+    await settled();
+    away.isFrozen = true;
+    away.join(session);
+    await settled();
+    expect(away.queue.map((message) => (message.t === 'events' ? message.events.length : 0))).toContain(512);
+    away.thaw();
+    await settled();
+    expect(away.data).toEqual(hub.log.map(({ data }) => data));
+  });
+
   test('one whose topic nobody else had meanwhile is told of the gap', async () => {
     const away = await openTab(['b']);
     await openTab(['a']);
