@@ -15,7 +15,7 @@ fn told() -> HubBuilder {
 
 /// Everything behind the first block.
 fn events_in(stream: &EventStream) -> String {
-    let raw = String::from_utf8(stream.raw().to_vec()).unwrap();
+    let raw = String::from_utf8(stream.raw().to_vec()).expect("a stream is UTF-8");
     let (_, body) = raw.split_once("\r\n\r\n").expect("a stream has a head");
     let (_, events) = body.split_once(&format!("retry: {}\n", stream.opening_retry())).expect("first bytes");
     events.to_owned()
