@@ -21,7 +21,7 @@ export interface ConnectOptions {
   clientId?: string;
   /** `keep`, or how long a page may be hidden before it needs no stream. Default `keep`. */
   hidden?: 'keep' | { readonly closeAfterMs: number };
-  /** A stream without a byte for so long is opened anew: three of the hub's heartbeats. Default 45,000. */
+  /** A stream without a byte for so long is opened anew. Default: three of the hub's heartbeats, 45,000 if it tells none. */
   silenceMs?: number;
   /** The most that waiting for the next attempt adds to what the server asks for. Default 30,000. */
   backoffMaxMs?: number;
@@ -81,9 +81,10 @@ function settingsOf(options: ConnectOptions): Settings {
   if (!(backoffMaxMs > 0) || !(returnAfterMs >= 0)) throw new TypeError('times are positive numbers of milliseconds');
   const workerUrl = options.workerUrl === false ? undefined : (options.workerUrl ?? besideThisScript());
   const { withCredentials = false } = options;
+  const silenceFollows = options.silenceMs === undefined;
   return {
     name: nameOf(url, user),
-    config: { url, user, withCredentials, silenceMs, backoffMaxMs, returnAfterMs },
+    config: { url, user, withCredentials, silenceMs, silenceFollows, backoffMaxMs, returnAfterMs },
     token: options.token,
     clientId: options.clientId,
     workerUrl,

@@ -287,6 +287,7 @@ export class Connection {
     switch (message.t) {
       case 'events':
         for (const event of message.events) this.#onEvent(event);
+        this.#inbox.reached(message.last);
         if (this.#inbox.isDue(message.n)) this.#post({ t: 'ack', n: message.n });
         return;
       case 'status':

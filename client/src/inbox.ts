@@ -34,10 +34,15 @@ export class Inbox {
     if (this.#seen.size === 0) this.#remember(cursor);
   }
 
+  /** All that is for this tab has come, up to this id: there it goes on, and not where its last event was. */
+  reached(id: string): void {
+    if (id && this.#isNew(id)) this.#remember(id);
+  }
+
   /** Whether an event is new here. The hub's own are: theirs is the id of another event, if any. */
   takes({ type, id }: StreamEvent): boolean {
     if (!id) return true;
-    const isNew = type.startsWith(CONTROL_PREFIX) || !(this.#seen.has(id) || isUpTo(placeOf(id), this.#newest));
+    const isNew = type.startsWith(CONTROL_PREFIX) || this.#isNew(id);
     if (!isNew) this.duplicates += 1;
     else this.#remember(id);
     return isNew;
@@ -48,6 +53,10 @@ export class Inbox {
     if (n - this.#acked < ACK_EVERY) return false;
     this.#acked = n;
     return true;
+  }
+
+  #isNew(id: string): boolean {
+    return !this.#seen.has(id) && !isUpTo(placeOf(id), this.#newest);
   }
 
   #remember(id: string): void {

@@ -1,7 +1,8 @@
 // Text of an event stream in, blocks out (WHATWG HTML §9.2.6), wherever the text is cut.
 //
-// Invariant: holds at most `charsMax` characters of a line and as many of a block's data; what is larger is passed over,
-// and its id counts, so that a stream does not trip over the same event for ever.
+// One field is the hub's own: `topic`, a line for each topic that an event was published to, if the hub is to tell.
+// Invariant: holds at most `charsMax` characters of a line and as many of a block's data and topics; what is larger is
+// passed over, and its id counts, so that a stream does not trip over the same event for ever.
 // Not here: UTF-8 and its byte order mark (a TextDecoder's work), and what the blocks mean.
 
 /** A block as the stream had it. */
@@ -10,6 +11,8 @@ export interface Block {
   type: string;
   /** Lines joined by LF; `undefined` if the block had none, which is no event, or more than may be held. */
   data: string | undefined;
+  /** The topics of the event; empty if the block does not tell. */
+  topics: string[];
   /** The block's own id; `undefined` if it has none. It moves the cursor, with or without data. */
   id: string | undefined;
   /** Whether something was passed over because of its size. */
@@ -35,6 +38,8 @@ export class Parser {
   /** An LF may follow, which belongs to the CR before it. */
   #afterCr = false;
   #block: Block = emptyBlock();
+  /** Characters of the block's data and topics, and their lines. */
+  #chars = 0;
 
   constructor(ears: ParserEars, charsMax: number) {
     this.#ears = ears;
@@ -89,9 +94,12 @@ export class Parser {
 
   #field(name: string, value: string): void {
     const block = this.#block;
-    if (name === 'data') {
-      if ((block.data?.length ?? 0) + value.length >= this.#charsMax) block.tooLarge = true;
-      if (!block.tooLarge) block.data = block.data === undefined ? value : `${block.data}\n${value}`;
+    if (name === 'data' || name === 'topic') {
+      this.#chars += value.length + 1;
+      if (this.#chars > this.#charsMax) block.tooLarge = true;
+      if (block.tooLarge) return;
+      if (name === 'topic') block.topics.push(value);
+      else block.data = block.data === undefined ? value : `${block.data}\n${value}`;
     } else if (name === 'event') {
       block.type = value;
     } else if (name === 'id') {
@@ -104,6 +112,7 @@ export class Parser {
   #endBlock(): void {
     const block = this.#block;
     this.#block = emptyBlock();
+    this.#chars = 0;
     block.type ||= 'message';
     if (block.tooLarge) block.data = undefined;
     if (block.data !== undefined || block.id !== undefined || block.tooLarge) this.#ears.block(block);
@@ -111,5 +120,5 @@ export class Parser {
 }
 
 function emptyBlock(): Block {
-  return { type: '', data: undefined, id: undefined, tooLarge: false };
+  return { type: '', data: undefined, topics: [], id: undefined, tooLarge: false };
 }

@@ -9,6 +9,8 @@ export interface StreamEvent {
   readonly data: string;
   /** The event's id; empty if it has none. */
   readonly id: string;
+  /** The topics it was published to, where the hub tells (`stream.topics`). Not so of events to users or to all. */
+  readonly topics?: readonly string[];
 }
 
 /**
@@ -100,6 +102,8 @@ export interface SessionConfig {
   readonly user: string;
   readonly withCredentials: boolean;
   readonly silenceMs: number;
+  /** Whether the hub's heartbeat, where it tells it, counts instead. */
+  readonly silenceFollows: boolean;
   readonly backoffMaxMs: number;
   readonly returnAfterMs: number;
 }
@@ -142,8 +146,11 @@ export type ToSession =
   | { t: 'pong' };
 
 export type ToTab =
-  /** `n` is the number behind the last of them. */
-  | { t: 'events'; n: number; events: StreamEvent[] }
+  /**
+   * `n` grows with each of them, and is what a receipt names. `last` is the id up to which the tab has all that is for it:
+   * the events between may have been for others.
+   */
+  | { t: 'events'; n: number; events: StreamEvent[]; last: string }
   /** `cursor`: where a tab that has seen nothing yet goes on. */
   | { t: 'status'; status: Status; cursor: string | null }
   | { t: 'error'; error: StreamError }

@@ -32,8 +32,9 @@ export class Ring {
     }
   }
 
-  slice(from: number, to: number): StreamEvent[] {
-    return this.#events.slice(from - this.first, to - this.first);
+  /** The event with this number, from `first` on. */
+  at(number: number): StreamEvent | undefined {
+    return this.#events[number - this.first];
   }
 
   /** The number behind the event with this id. */
@@ -45,5 +46,6 @@ export class Ring {
 }
 
 function weight(event: StreamEvent): number {
-  return event.data.length + event.type.length + event.id.length;
+  const topics = event.topics?.reduce((sum, topic) => sum + topic.length, 0) ?? 0;
+  return event.data.length + event.type.length + event.id.length + topics;
 }

@@ -1,8 +1,8 @@
 // What all tabs share: one stream with the topics of all of them, and a place in its events for each.
 //
-// Invariants: a tab gets every event from its place on, in order, or a `corecast.gap` that says what is missing; a tab
-// has at most `WINDOW` events under way, and beyond them costs nothing but its place in the ring; the stream is open
-// exactly while a tab needs it.
+// Invariants: a tab gets every event from its place on that may be for it, in order, or a `corecast.gap` that says what is
+// missing; a tab has at most `WINDOW` events under way, and beyond them costs nothing but its place in the ring; the stream
+// is open exactly while a tab needs it.
 // Not here: how messages get to tabs, and how it is noticed that one is gone (the hosts' work).
 
 import { type Env, randomId } from './env.ts';
@@ -55,6 +55,9 @@ const TOPICS_MAX = 256;
 /** Characters of all topics, encoded, so that the request's head stays below the hub's bound. */
 const TOPICS_CHARS_MAX = 12_000;
 
+/** A template, `*`, or what reaches the hub as another text: half of a surrogate pair. */
+const NOT_EXACT = /^\*$|[{\p{Surrogate}]/u;
+
 const TOKEN_TIMEOUT_MS = 10_000;
 
 /** A token that is warned of sooner than this after the last was renewed is short-lived, and not renewed at once. */
@@ -65,11 +68,15 @@ const ONLINE_PAUSE_MS = 2000;
 
 interface Seat extends Join {
   port: Port;
-  /** The number of the next event to send. */
+  /** The number in the ring of the next event to look at. */
   next: number;
+  /** Grows with each event that is sent. Begins at the place in the ring, so that a late receipt names no number to come. */
+  sent: number;
   acked: number;
-  /** The last id that was sent, for the gap if there is one. */
+  /** The last id before `next`, for the gap if there is one. */
   last: string;
+  /** The last id that the tab has been told. */
+  told: string;
   hiddenAt: number;
 }
 
@@ -84,6 +91,8 @@ export class Session {
   readonly #host: string;
   readonly #census: Census | undefined;
   readonly #stream: Stream;
+  /** Topics in the address itself: whose they are is not known, so they are everybody's. */
+  readonly #commonTopics: readonly string[];
   #ring = new Ring();
   readonly #seats = new Map<Port, Seat>();
   /** Seats of tabs that went a moment ago. */
@@ -116,6 +125,7 @@ export class Session {
     this.#env = env;
     this.#config = config;
     this.#host = host;
+    this.#commonTopics = new URL(config.url).searchParams.getAll('topic');
     this.#census = census;
     if (census) census.onChange = () => this.#tellStatus();
     this.#expected = expected;
@@ -198,7 +208,7 @@ export class Session {
     for (const ghost of this.#ghosts) if (ghost.tab === join.tab) this.#ghosts.delete(ghost);
     const end = this.#ring.end;
     const last = join.seen.at(-1) ?? '';
-    const seat: Seat = { ...join, port, next: end, acked: end, last, hiddenAt: now() };
+    const seat: Seat = { ...join, port, next: end, sent: end, acked: end, last, told: last, hiddenAt: now() };
     this.#seats.set(port, seat);
     this.#stream.clientId ||= join.clientId;
     if (this.#hasBegun && last) this.#findPlace(seat);
@@ -214,7 +224,7 @@ export class Session {
     const place = this.#ring.behind(seat.last);
     const isCovered = (topic: string) => (this.#since.get(topic) ?? Infinity) <= (place ?? -1);
     if (place !== undefined && seat.topics.every(isCovered)) {
-      seat.next = seat.acked = place;
+      seat.next = seat.sent = seat.acked = place;
     } else {
       this.#tellGap(seat, this.#stream.cursor ?? '');
     }
@@ -223,25 +233,47 @@ export class Session {
   #tellGap(seat: Seat, to: string): void {
     this.#gaps += 1;
     const data = JSON.stringify({ from: seat.last, to, reason: 'client' });
-    seat.last = to;
-    seat.port.post({ t: 'events', n: seat.next, events: [{ type: `${CONTROL_PREFIX}gap`, data, id: to }] });
+    seat.last = seat.told = to;
+    seat.port.post({ t: 'events', n: seat.sent, events: [{ type: `${CONTROL_PREFIX}gap`, data, id: to }], last: to });
   }
 
-  /** Sends a tab what it has yet to see, as far as its window goes. */
+  /**
+   * Sends a tab what it has yet to see, as far as its window goes, and how far that is. A full window holds up what is for
+   * the tab, not what is for others.
+   */
   #serve(seat: Seat): void {
     const ring = this.#ring;
-    if (seat.next >= seat.acked + WINDOW) return;
+    const room = seat.acked + WINDOW - seat.sent;
     if (seat.next < ring.first) {
-      seat.acked += ring.first - seat.next;
+      if (room <= 0) return;
       seat.next = ring.first;
       this.#tellGap(seat, ring.before);
     }
-    const to = Math.min(ring.end, seat.acked + WINDOW);
-    if (to <= seat.next) return;
-    const events = ring.slice(seat.next, to);
-    seat.next = to;
-    seat.last = events.findLast((event) => event.id)?.id ?? seat.last;
-    seat.port.post({ t: 'events', n: to, events });
+    const isFor = this.#filter(seat);
+    const events: StreamEvent[] = [];
+    for (let event = ring.at(seat.next); event; event = ring.at(seat.next)) {
+      if (isFor(event)) {
+        if (events.length >= room) break;
+        events.push(event);
+      }
+      seat.next += 1;
+      seat.last = event.id || seat.last;
+    }
+    if (room <= 0 || (events.length === 0 && seat.last === seat.told)) return;
+    // Telling a place takes room, too: a tab that reads nothing must not pile them up.
+    seat.sent += events.length || 1;
+    seat.told = seat.last;
+    seat.port.post({ t: 'events', n: seat.sent, events, last: seat.last });
+  }
+
+  /**
+   * Tells which events may be for a tab. One is kept from it only if that is certain: the event names its topics, and the
+   * tab has asked for others alone, each by its very name.
+   */
+  #filter({ topics }: Seat): (event: StreamEvent) => boolean {
+    const exact = new Set([...topics, ...this.#commonTopics]);
+    for (const topic of exact) if (NOT_EXACT.test(topic)) return () => true;
+    return (event) => !event.topics || event.topics.some((topic) => exact.has(topic));
   }
 
   #onEvent(event: StreamEvent): void {
@@ -329,7 +361,7 @@ export class Session {
     for (const seat of [...this.#seats.values(), ...this.#ghosts]) {
       for (const topic of seat.topics) {
         if (topics.has(topic)) continue;
-        chars += encodeURIComponent(topic).length + 7;
+        chars += String(new URLSearchParams({ topic })).length + 1;
         if (topics.size === TOPICS_MAX || chars > TOPICS_CHARS_MAX) {
           if (!this.#ghosts.has(seat)) seat.port.post({ t: 'error', error: streamError('topics', false) });
           break;

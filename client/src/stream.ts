@@ -21,6 +21,8 @@ export interface StreamOptions {
   readonly withCredentials: boolean;
   /** A stream without a byte for so long is dead. */
   readonly silenceMs: number;
+  /** Whether three of the hub's heartbeats count instead, where it tells how long one takes. */
+  readonly silenceFollows: boolean;
   readonly backoffMaxMs: number;
 }
 
@@ -41,6 +43,9 @@ const EVENT_CHARS_MAX = 1 << 20;
 
 /** A stream that lived so long, or brought an event, was worth its connection. */
 const WORTH_MS = 1000;
+
+/** Below it, a moment's trouble of the network would end the streams of a hub with quick heartbeats. */
+const SILENCE_MIN_MS = 5000;
 
 /** Statuses that say nothing about the next request. */
 const PASSING = [408, 425, 429];
@@ -76,6 +81,7 @@ export class Stream {
   #abort = new AbortController();
   #cancelTimer = () => {};
   #heardAt = 0;
+  #silenceMs = 0;
   /** The last token was refused, and another is asked for, once. */
   #wasRefused = false;
   /** What went wrong since the stream was open last: told once each. */
@@ -126,6 +132,7 @@ export class Stream {
     this.#leave();
     this.#abort = new AbortController();
     this.#heardAt = this.#env.now();
+    this.#silenceMs = this.#options.silenceMs;
     this.#become('connecting');
     this.#watch();
     void this.#attempt(this.#turn);
@@ -186,6 +193,12 @@ export class Stream {
     this.#reported.clear();
     // Where a stream begins that has seen nothing: without it, what comes until its first event would be lost if it broke.
     this.cursor ??= response.headers.get('last-event-id') || null;
+    const heartbeatMs = Number(response.headers.get('corecast-heartbeat')) * 1000;
+    if (this.#options.silenceFollows && heartbeatMs > 0) {
+      this.#silenceMs = Math.max(3 * heartbeatMs, SILENCE_MIN_MS);
+      this.#cancelTimer();
+      this.#watch();
+    }
     this.#become('open');
   }
 
@@ -218,11 +231,11 @@ export class Stream {
     }
   }
 
-  #onBlock({ type, data, id, tooLarge }: Block): void {
+  #onBlock({ type, data, topics, id, tooLarge }: Block): void {
     if (id !== undefined) this.cursor = id || null;
     if (tooLarge) this.#ears.error(streamError('too_large', false));
     if (data === undefined) return;
-    this.#ears.event({ type, data, id: id ?? '' });
+    this.#ears.event({ type, data, id: id ?? '', ...(topics.length > 0 ? { topics } : {}) });
     if (type === 'corecast.evicted') {
       this.#ears.batch();
       this.stop('evicted');
@@ -264,7 +277,7 @@ export class Stream {
   }
 
   #watch(): void {
-    const left = this.#heardAt + this.#options.silenceMs - this.#env.now();
+    const left = this.#heardAt + this.#silenceMs - this.#env.now();
     if (left <= 0) return this.#wait('silent');
     this.#cancelTimer = this.#env.after(left, () => this.#watch());
   }

@@ -21,7 +21,7 @@ function parse(pieces: Iterable<string>, charsMax = 1000): Seen {
   return seen;
 }
 
-const event = (data: string | undefined, id?: string, type = 'message') => ({ type, data, id });
+const event = (data: string | undefined, id?: string, type = 'message', topics: string[] = []) => ({ type, data, topics, id });
 
 describe('a stream is parsed as the standard says', () => {
   const cases: [string, string, ReturnType<typeof event>[]][] = [
@@ -39,7 +39,8 @@ describe('a stream is parsed as the standard says', () => {
     ['an empty id', 'id\ndata: a\n\n', [event('a', '')]],
     ['an id with a NUL is none', 'id: 7\nid: a\0b\ndata: a\n\n', [event('a', '7')]],
     ['comments', ': one\ndata: a\n:\n: two\n\n', [event('a')]],
-    ['unknown fields', 'topic: x\ndata: a\nfoo\n\n', [event('a')]],
+    ['unknown fields', 'topics: x\ndata: a\nfoo\n\n', [event('a')]],
+    ['topics', 'topic: x\ntopic:  y: z\ndata: a\n\ndata: b\n\n', [event('a', undefined, 'message', ['x', ' y: z']), event('b')]],
     ['a colon in a value', 'data: a:b: c\n\n', [event('a:b: c')]],
     ['a block that is cut', 'id: 7\ndata: a\n', []],
     ['CR', 'data: a\rdata: b\r\r', [event('a\nb')]],
@@ -71,6 +72,8 @@ test('what is too large is passed over, and its id counts', () => {
     `data: ${big}\nid: 1\n\n`,
     `data: ${half}\ndata: ${half}\nid: 1\n\n`,
     `event: ${big}\ndata: a\nid: 1\n\n`,
+    `topic: ${half}\ndata: ${half}\nid: 1\n\n`,
+    `${'topic\n'.repeat(100)}data: a\nid: 1\n\n`,
     `data: ${big.repeat(100)}\ndata: a\nid: 1\n\n`,
   ]) {
     for (const pieces of [[text], [...text]]) {

@@ -113,6 +113,96 @@ describe('one stream for all tabs', () => {
   });
 });
 
+describe('where the hub tells topics', () => {
+  beforeEach(() => {
+    hub.tellsTopics = true;
+  });
+
+  const dataOf = (tabs: Tab[]) => tabs.map(({ data }) => data);
+
+  test('each tab gets what it asked for, and what is to all', async () => {
+    const tabs = [await openTab(['a']), await openTab(['b', 'a']), await openTab([]), await openTab(['*'])];
+    for (const topic of ['a', 'b', 'c', '']) hub.publish(topic, topic || 'all');
+    await settled();
+    expect(dataOf(tabs)).toEqual([['a', 'all'], ['a', 'b', 'all'], ['all'], ['a', 'b', 'c', 'all']]);
+    expect(tabs[1]?.seen.map(({ topics }) => topics)).toEqual([['a'], ['b'], undefined]);
+  });
+
+  test('one of several topics is enough, and what may be a template sees all', async () => {
+    const tabs = [await openTab(['b']), await openTab(['c']), await openTab(['x/{y}']), await openTab(['\ud800'])];
+    hub.say(`topic: a\ntopic: b\ndata: both\nid: ${idOf(1)}\n\n`);
+    await settled();
+    expect(dataOf(tabs)).toEqual([['both'], [], ['both'], ['both']]);
+  });
+
+  test('topics in the address are everybody\u2019s', async () => {
+    const config = { ...CONFIG, url: 'http://hub.test/events?topic=news' };
+    session = new Session(fakeEnv(clock, hub, random), config, 'worker');
+    const tabs = [await openTab(['a']), await openTab(['b'])];
+    for (const topic of ['news', 'a']) hub.publish(topic, topic);
+    await settled();
+    expect(dataOf(tabs)).toEqual([['news', 'a'], ['news']]);
+  });
+
+  test('a topic that one tab adds replays nothing into others', async () => {
+    const tabs = [await openTab(['a']), await openTab(['b'])];
+    hub.publish('a', 'a1');
+    await settled();
+    hub.publish('c', 'c1');
+    tabs[0]?.setTopics(['a', 'c']);
+    await clock.advance(100);
+    expect(hub.requests.at(-1)?.topics).toEqual(['a', 'b', 'c']);
+    expect(dataOf(tabs)).toEqual([['a1', 'c1'], []]);
+  });
+
+  test('what is for others does not fill a tab\u2019s window, nor make it fall behind', async () => {
+    const [quiet] = [await openTab(['quiet']), await openTab(['busy'])];
+    for (let n = 0; n < 3000; n += 1) hub.publish('busy');
+    await settled();
+    hub.publish('quiet', 'one');
+    await settled();
+    quiet.leave();
+    hub.publish('quiet', 'two');
+    await settled();
+    quiet.join(session);
+    await clock.advance(100);
+    expect([quiet.data, quiet.types()]).toEqual([['one', 'two'], ['message', 'message']]);
+  });
+
+  test('a new leader goes on where a quiet tab was, which is not its last event', async () => {
+    const tabs = [await openTab(['quiet']), await openTab(['busy'])];
+    for (let n = 0; n < 100; n += 1) hub.publish('busy');
+    await settled();
+    // Nothing older is left on the hub: whoever asked for it would be told of a gap.
+    hub.oldest = 100;
+    for (const tab of tabs) tab.orphan();
+    session.close();
+    session = newSession(2);
+    for (const tab of tabs) tab.join(session);
+    await clock.advance(1000);
+    hub.publish('quiet', 'one');
+    await settled();
+    expect(hub.requests.at(-1)?.cursor).toBe(idOf(100));
+    expect(tabs.map((tab) => tab.types().includes('corecast.gap'))).toEqual([false, false]);
+    expect(tabs[0]?.data).toEqual(['one']);
+  });
+
+  test('a frozen tab costs its window and no more, and misses nothing that others\u2019 events cover', async () => {
+    const [quiet] = [await openTab(['quiet']), await openTab(['busy'])];
+    quiet.isFrozen = true;
+    for (let n = 0; n < 2000; n += 1) {
+      hub.publish('busy');
+      if (n % 20 === 0) await settled();
+    }
+    hub.publish('quiet', 'one');
+    await settled();
+    expect(quiet.queue.length).toBeLessThanOrEqual(520);
+    quiet.thaw();
+    await settled();
+    expect([quiet.data, quiet.types()]).toEqual([['one'], ['message']]);
+  });
+});
+
 describe('a stream that breaks', () => {
   test('goes on where it was, and a cut block comes again', async () => {
     const tab = await openTab(['a']);
@@ -190,6 +280,26 @@ describe('a stream that breaks', () => {
     await clock.advance(47_000);
     expect(hub.requests).toHaveLength(2);
     expect(tab.errors).toMatchObject([{ code: 'silent', fatal: false }]);
+  });
+
+  test('silence is measured by the heartbeat that the hub tells, unless the page says otherwise', async () => {
+    const cases = [
+      ['60', true, 180_000],
+      ['1', true, 5000],
+      ['', true, 45_000],
+      ['soon', true, 45_000],
+      ['60', false, 45_000],
+    ] as const;
+    for (const [heartbeat, silenceFollows, ms] of cases) {
+      hub.heartbeat = heartbeat;
+      session = new Session(fakeEnv(clock, hub, random), { ...CONFIG, silenceFollows }, 'worker');
+      const tab = await openTab(['a']);
+      await clock.advance(ms - 100);
+      expect(tab.errors, `${heartbeat} before`).toEqual([]);
+      await clock.advance(200);
+      expect(tab.errors, `${heartbeat} after`).toMatchObject([{ code: 'silent' }]);
+      tab.leave();
+    }
   });
 
   test('a request that is never answered is given up', async () => {
@@ -459,6 +569,22 @@ describe('tabs that do not keep up', () => {
     await clock.advance(100);
     expect(away.data).toEqual(['one', 'two', 'three']);
     expect(hub.requests).toHaveLength(1);
+  });
+
+  test('one that comes back to more than its window gets a window first', async () => {
+    const [away] = [await openTab(['a']), await openTab(['a'])];
+    hub.publish('a');
+    await settled();
+    away.leave();
+    for (let n = 0; n < 800; n += 1) hub.publish('a');
+    await settled();
+    away.isFrozen = true;
+    away.join(session);
+    await settled();
+    expect(away.queue.map((message) => (message.t === 'events' ? message.events.length : 0))).toContain(512);
+    away.thaw();
+    await settled();
+    expect(away.data).toEqual(hub.log.map(({ data }) => data));
   });
 
   test('one whose topic nobody else had meanwhile is told of the gap', async () => {

@@ -9,6 +9,7 @@ export const CONFIG: SessionConfig = {
   user: '',
   withCredentials: false,
   silenceMs: 45_000,
+  silenceFollows: true,
   backoffMaxMs: 30_000,
   returnAfterMs: 30_000,
 };
@@ -19,6 +20,10 @@ export class Tab {
   readonly name = `tab-${(tabs += 1)}`;
   readonly seen: StreamEvent[] = [];
   readonly errors: StreamError[] = [];
+  /** Events that this tab did not ask for, although they told their topics. */
+  readonly strays: StreamEvent[] = [];
+  /** Messages with events, or with a place alone. */
+  batches = 0;
   readonly asked: TokenReason[] = [];
   readonly statuses: Status[] = [];
   inbox = new Inbox();
@@ -109,7 +114,13 @@ export class Tab {
   #handle(message: ToTab): void {
     switch (message.t) {
       case 'events':
-        for (const event of message.events) if (this.inbox.takes(event)) this.seen.push(event);
+        this.batches += 1;
+        for (const event of message.events) {
+          if (this.inbox.takes(event)) this.seen.push(event);
+          const isFor = event.topics?.some((topic) => this.topics.includes(topic)) ?? true;
+          if (!isFor && !this.topics.includes('*')) this.strays.push(event);
+        }
+        this.inbox.reached(message.last);
         if (this.inbox.isDue(message.n)) this.say({ t: 'ack', n: message.n });
         return;
       case 'status':

@@ -51,6 +51,7 @@ export const idOf = (position: number): string => `00000000000000aa-${position}`
 
 export interface Published {
   position: number;
+  /** Empty: to all. */
   topic: string;
   data: string;
 }
@@ -71,6 +72,10 @@ export class FakeHub {
   /** Instead of a stream, if it gives something. */
   answer: (topics: string[], token: string) => Response | Error | undefined = () => undefined;
   retryMs = 1000;
+  /** Whether events name their topics. */
+  tellsTopics = false;
+  /** The heartbeat that a stream's head tells, in seconds. */
+  heartbeat = '';
   /** What is older than this position is gone. */
   oldest = 0;
   readonly #random: Random;
@@ -109,7 +114,11 @@ export class FakeHub {
     this.#send(stream, first);
     for (const event of this.log.slice(from)) this.#deliver(stream, event);
     return new Response(body, {
-      headers: { 'content-type': 'text/event-stream; charset=utf-8', 'last-event-id': idOf(from) },
+      headers: {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'last-event-id': idOf(from),
+        ...(this.heartbeat ? { 'corecast-heartbeat': this.heartbeat } : {}),
+      },
     });
   };
 
@@ -152,8 +161,9 @@ export class FakeHub {
   }
 
   #deliver(stream: Open, { position, topic, data }: Published): void {
-    if (!stream.topics.includes(topic)) return;
-    this.#send(stream, `data: ${data}\nid: ${idOf(position)}\n\n`);
+    if (topic && !stream.topics.some((wanted) => wanted === '*' || wanted === topic)) return;
+    const named = this.tellsTopics && topic ? `topic: ${topic}\n` : '';
+    this.#send(stream, `${named}data: ${data}\nid: ${idOf(position)}\n\n`);
   }
 
   /** In pieces, as a network has it. */

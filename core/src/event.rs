@@ -38,6 +38,20 @@ pub struct Event {
     pub ttl: Option<Duration>,
     /// Live subscribers only; never kept, never replayed.
     pub ephemeral: bool,
+    /// Whether its frame says which topics it was published to, as far as [`Event::shown_topics`] allows.
+    pub shows_topics: bool,
+}
+
+impl Event {
+    /// The topics that its frame names. A private event of several topics names none: whoever is granted one of them
+    /// would be told for whom else it is.
+    #[must_use]
+    pub fn shown_topics(&self) -> &[Box<str>] {
+        match &self.audience {
+            Audience::Topics(topics) if self.shows_topics && (!self.private || topics.len() == 1) => topics,
+            Audience::Topics(_) | Audience::Users(_) | Audience::All => &[],
+        }
+    }
 }
 
 /// An event with its place in the order, encoded. Shared by the log and every shard, never changed.

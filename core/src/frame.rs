@@ -2,7 +2,9 @@
 //!
 //! A frame is one HTTP chunk (RFC 9112 §7.1): `HEX CRLF block CRLF`. Chunked streams get all of it, close-delimited
 //! ones (HTTP/1.0) the block between, so both framings share the same bytes.
-//! Field order and line ends follow what real clients need: `event`, `retry`, `data` lines, `id` last, LF only.
+//! Field order and line ends follow what real clients need: `event`, `retry`, `data` lines, `id` last, LF only. Where the
+//! hub is to name an event's topics, a `topic` line for each comes before the data: a field that the standard does not know,
+//! which its readers ignore (§9.2.6).
 
 use bytes::Bytes;
 use memchr::memchr2;
@@ -104,21 +106,25 @@ pub fn block_len_max(event: &Event) -> usize {
 pub(crate) struct Block<'a> {
     pub(crate) kind: Option<&'a str>,
     pub(crate) retry_ms: Option<u32>,
+    /// One line each: they have no control characters.
+    pub(crate) topics: &'a [Box<str>],
     pub(crate) data: &'a str,
     pub(crate) id: Option<&'a str>,
 }
 
 impl<'a> Block<'a> {
     fn of(event: &'a Event, id: Option<&'a str>) -> Self {
-        Self { kind: event.kind.as_deref(), retry_ms: event.retry_ms, data: &event.data, id }
+        let topics = event.shown_topics();
+        Self { kind: event.kind.as_deref(), retry_ms: event.retry_ms, topics, data: &event.data, id }
     }
 
     fn len(&self) -> usize {
         let kind = self.kind.map_or(0, |kind| field_len("event", kind.len()));
         let retry = self.retry_ms.map_or(0, |ms| field_len("retry", itoa::Buffer::new().format(ms).len()));
+        let topics: usize = self.topics.iter().map(|topic| field_len("topic", topic.len())).sum();
         let data: usize = lines(self.data).map(|line| field_len("data", line.len())).sum();
         let id = self.id.map_or(0, |id| id_field_len(id.len()));
-        kind + retry + data + id + "\n".len()
+        kind + retry + topics + data + id + "\n".len()
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -127,6 +133,9 @@ impl<'a> Block<'a> {
         }
         if let Some(ms) = self.retry_ms {
             write_field(out, "retry", itoa::Buffer::new().format(ms).as_bytes());
+        }
+        for topic in self.topics {
+            write_field(out, "topic", topic.as_bytes());
         }
         for line in lines(self.data) {
             write_field(out, "data", line);

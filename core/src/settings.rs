@@ -48,6 +48,8 @@ pub struct StreamSettings {
     pub dead_peer: Duration,
     /// A stream ends after 80–100 % of this and comes back.
     pub max_age: Option<Duration>,
+    /// Whether frames say which topics their events were published to.
+    pub topics: bool,
 }
 
 /// `[history]`, for each shard. Events are shared between shards, so the memory is that of one.
@@ -104,6 +106,7 @@ impl Default for Settings {
                 idle_timeout: Some(Duration::from_secs(300)),
                 dead_peer: Duration::from_secs(30),
                 max_age: None,
+                topics: false,
             },
             history: HistorySettings { events: 65_536, bytes: 64 << 20, age: Duration::from_secs(3600) },
             cors: CorsSettings::default(),

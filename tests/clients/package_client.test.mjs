@@ -78,6 +78,25 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
     assert.equal(world.cutter.accepted <= 3, true, 'a preflight and the stream');
   });
 
+  test(`${kind}: where the hub tells topics, each tab sees its own events and no others`, async (t) => {
+    const world = await setUp(t, { 'stream.topics': true });
+    const wishes = [['a'], ['b'], ['a', 'b'], ['{x}']];
+    const tabs = [];
+    for (const topics of wishes) {
+      tabs.push(await PackageTab.open(world.context, world.origin, { ...world.options, topics }, { lacks }));
+    }
+    for (const tab of tabs) await tab.until('all tabs are there', ({ state, tabs: there }) => state === 'open' && there === 4);
+    const expected = wishes.map(() => []);
+    for (let n = 0; n < 200; n += 1) {
+      const topic = n % 50 < 49 ? 'a' : 'b';
+      await world.hub.publish({ topics: [topic], data: String(n) });
+      wishes.forEach((wish, tab) => (wish.includes(topic) || wish[0] === '{x}') && expected[tab].push(String(n)));
+    }
+    await world.hub.publish({ all: true, data: 'end' });
+    for (const [n, tab] of tabs.entries()) assert.deepEqual(await tab.untilSeen(expected[n].length + 1), [...expected[n], 'end']);
+    assert.equal(await active(world.hub), 1);
+  });
+
   test(`${kind}: fifty reloads of one tab cost the others nothing`, async (t) => {
     const world = await setUp(t);
     const tabs = await openTabs(3, world);

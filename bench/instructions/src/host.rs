@@ -220,6 +220,7 @@ impl Host {
             private: false,
             ttl: None,
             ephemeral: false,
+            shows_topics: false,
         };
         self.newest = self.newest.next();
         let id = EventId::kept(LOG, self.newest);

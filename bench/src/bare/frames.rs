@@ -22,7 +22,13 @@ pub(super) struct Frames {
 impl Frames {
     pub(super) fn new() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let head = StreamHead { framing: Framing::Chunked, cors: Cors::NONE, closes: false, headers: &[] };
+        let head = StreamHead {
+            framing: Framing::Chunked,
+            cors: Cors::NONE,
+            closes: false,
+            heartbeat: None,
+            headers: &[],
+        };
         Self {
             incarnation: Incarnation(fastrand::u64(..)),
             position: Position::default(),
@@ -53,6 +59,7 @@ impl Frames {
             private: false,
             ttl: None,
             ephemeral: false,
+            shows_topics: false,
         };
         Frame::encode(&event, &id).shared(Framing::Chunked)
     }

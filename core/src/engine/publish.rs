@@ -4,7 +4,7 @@ use crate::auth::Authorized;
 use crate::connection::state::State;
 use crate::event::{Audience, Event};
 use crate::http::credentials::TOKEN_COOKIE;
-use crate::http::publish::{self, MediaType, PublishError, Published};
+use crate::http::publish::{self, EventRules, MediaType, PublishError, Published};
 use crate::http::{
     Challenge, Credentials, Excerpt, Request, Response, Status, idempotency_key, query, response,
 };
@@ -70,9 +70,12 @@ impl Engine {
 
     /// A complete post.
     pub(super) fn on_publish(&mut self, index: u32, request: Request, authorized: &Authorized, body: &[u8]) {
-        let event_bytes = self.settings.limits.event_bytes;
+        let rules = EventRules {
+            event_bytes: self.settings.limits.event_bytes,
+            shows_topics: self.settings.stream.topics,
+        };
         let parsed = MediaType::parse(request.content_type())
-            .and_then(|media| publish::parse(media, request.query(), body, event_bytes))
+            .and_then(|media| publish::parse(media, request.query(), body, rules))
             .and_then(|published| Ok((published, key_of(&request, authorized)?)));
         let (key, (events, lines)) = match parsed {
             Ok((Published::One(event), key)) => match check_grants(event, authorized) {

@@ -113,6 +113,7 @@ impl Engine {
             framing: request.version.framing(),
             cors: Cors::of(&settings, request.origin()),
             closes: !self.keeps_alive(index),
+            heartbeat: self.settings.stream.heartbeat,
             headers: &[],
         };
         let bytes = head.encode_to_head(self.now.unix);

@@ -69,7 +69,13 @@ impl Engine {
     pub(super) fn stream_head(&self, parcel: &Parcel, retry_ms: u32, begins: Option<&str>) -> Bytes {
         let cors = Cors::of(&self.cors, parcel.origin.as_deref());
         let headers = begins.map(|id| ("Last-Event-ID", id));
-        let head = StreamHead { framing: parcel.framing, cors, closes: false, headers: headers.as_slice() };
+        let head = StreamHead {
+            framing: parcel.framing,
+            cors,
+            closes: false,
+            heartbeat: self.settings.stream.heartbeat,
+            headers: headers.as_slice(),
+        };
         head.encode(self.now.unix, retry_ms, parcel.padding)
     }
 

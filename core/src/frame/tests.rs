@@ -15,6 +15,7 @@ fn event(data: &str) -> Event {
         private: false,
         ttl: None,
         ephemeral: false,
+        shows_topics: false,
     }
 }
 
@@ -26,6 +27,30 @@ fn block(event: &Event, id: &str) -> String {
 fn a_block_has_its_fields_in_the_order_that_clients_need() {
     let full = Event { kind: Some("price".into()), retry_ms: Some(4231), ..event("1\n2") };
     assert_eq!(block(&full, "a-1"), "event: price\nretry: 4231\ndata: 1\ndata: 2\nid: a-1\n\n");
+}
+
+#[test]
+fn a_block_names_the_topics_that_all_its_readers_may_know() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.into()).collect();
+    let (topics, users) = (|list: &[&str]| Audience::Topics(names(list)), Audience::Users(names(&["alice"])));
+    for (audience, private, lines) in [
+        (topics(&["chat/1"]), false, "topic: chat/1\n"),
+        (topics(&["b", " a", "é: x"]), false, "topic: b\ntopic:  a\ntopic: é: x\n"),
+        (topics(&["chat/1"]), true, "topic: chat/1\n"),
+        // Whoever is granted one of them is not to learn of the others.
+        (topics(&["books/1", "users/7/books/1"]), true, ""),
+        (users.clone(), false, ""),
+        (users, true, ""),
+        (Audience::All, false, ""),
+    ] {
+        for shows_topics in [true, false] {
+            let event =
+                Event { audience: audience.clone(), private, shows_topics, retry_ms: Some(9), ..event("x") };
+            let shown = if shows_topics { lines } else { "" };
+            assert_eq!(block(&event, "a-1"), format!("retry: 9\n{shown}data: x\nid: a-1\n\n"), "{event:?}");
+            assert_eq!(block_len(&event, 3), block(&event, "a-1").len());
+        }
+    }
 }
 
 #[test]
@@ -129,8 +154,11 @@ proptest! {
         kind in prop::option::of(" ?[^\r\n\0]{1,20}"),
         retry_ms in prop::option::of(0..=crate::limits::RETRY_MS_MAX),
         id in "[0-9A-Za-z._-]{1,128}",
+        topics in prop::option::of(prop::collection::vec("[ :a-z\u{2028}]{1,9}", 1..3)),
     ) {
-        let event = Event { kind: kind.clone().map(Into::into), retry_ms, ..event(&data) };
+        let audience = topics.map_or(Audience::All, |topics| Audience::Topics(topics.into_iter().map(Into::into).collect()));
+        let kind_of = kind.clone().map(Into::into);
+        let event = Event { audience, kind: kind_of, retry_ms, shows_topics: true, ..event(&data) };
         let bytes = block(&event, &id);
         prop_assert_eq!(bytes.len(), block_len(&event, id.len()));
         let expected = Dispatched {

@@ -29,6 +29,7 @@ fn event(position: u64, audience: Audience, publisher_id: Option<&str>, data_byt
         private: position.is_multiple_of(3),
         ttl: None,
         ephemeral: false,
+        shows_topics: false,
     };
     let id = EventId::kept(HUB, Position(position));
     Arc::new(SequencedEvent {

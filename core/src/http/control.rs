@@ -57,7 +57,10 @@ pub fn gap(framing: Framing, from: Option<&str>, to: &str) -> Bytes {
     data.push_str(",\"to\":");
     data.push_str(&JsonText(to).to_string());
     data.push('}');
-    encode(framing, &Block { kind: Some("corecast.gap"), retry_ms: None, data: &data, id: Some(to) })
+    encode(
+        framing,
+        &Block { kind: Some("corecast.gap"), retry_ms: None, topics: &[], data: &data, id: Some(to) },
+    )
 }
 
 /// `corecast.evicted`: a newer stream took this one's place. The time to come back is a day, for those whom a clean
@@ -103,7 +106,7 @@ pub fn drain(framing: Framing, retry_ms: u32) -> Bytes {
 
 fn last(framing: Framing, kind: &str, data: &str, retry_ms: u32) -> Bytes {
     let retry_ms = Some(retry_ms.min(RETRY_MS_MAX));
-    encode(framing, &Block { kind: Some(kind), retry_ms, data, id: None })
+    encode(framing, &Block { kind: Some(kind), retry_ms, topics: &[], data, id: None })
 }
 
 fn encode(framing: Framing, block: &Block<'_>) -> Bytes {

@@ -25,8 +25,10 @@ enum Access<'a> {
     Any,
 }
 
-/// What pages may read of an answer beside its body: cursors, when to come back, and why they were refused.
-const EXPOSED: &str = "Last-Event-ID, Mercure-Last-Event-ID, Link, Retry-After, WWW-Authenticate";
+/// What pages may read of an answer beside its body: cursors, how long a
+/// stream may be silent, when to come back, and why they were refused.
+const EXPOSED: &str =
+    "Last-Event-ID, Mercure-Last-Event-ID, Corecast-Heartbeat, Link, Retry-After, WWW-Authenticate";
 
 /// Headers that clients send and that no browser sends to another origin unasked.
 const ALLOWED_HEADERS: &str = "Authorization, Cache-Control, Last-Event-ID, Content-Type, Idempotency-Key";

@@ -62,6 +62,15 @@ fn keeps_utf8(parameter: &str) -> bool {
     }
 }
 
+/// What the hub's settings make of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRules {
+    /// The bound that the encoded block stays below, in bytes.
+    pub event_bytes: u32,
+    /// Whether the block names the event's topics; it has to stay below the bound with them.
+    pub shows_topics: bool,
+}
+
 /// What one post asks to publish.
 #[derive(Debug)]
 pub enum Published<'a> {
@@ -71,7 +80,7 @@ pub enum Published<'a> {
     Lines(Lines<'a>),
 }
 
-/// Reads a post. `event_bytes` is the bound that every event's encoded block stays below.
+/// Reads a post.
 ///
 /// # Errors
 ///
@@ -80,18 +89,18 @@ pub fn parse<'a>(
     media: MediaType,
     query: &str,
     body: &'a [u8],
-    event_bytes: u32,
+    rules: EventRules,
 ) -> Result<Published<'a>, PublishError> {
     let body = str::from_utf8(body).map_err(|error| PublishError::NotUtf8 { at: error.valid_up_to() })?;
     match media {
-        MediaType::Text => form::draft(query, body)?.into_event(event_bytes).map(Published::One),
+        MediaType::Text => form::draft(query, body)?.into_event(rules).map(Published::One),
         MediaType::Json => {
             form::check_only_token(query)?;
-            json::draft(body, 1)?.into_event(event_bytes).map(Published::One)
+            json::draft(body, 1)?.into_event(rules).map(Published::One)
         }
         MediaType::NdJson => {
             form::check_only_token(query)?;
-            Lines::of(body, event_bytes).map(Published::Lines)
+            Lines::of(body, rules).map(Published::Lines)
         }
     }
 }
@@ -100,16 +109,16 @@ pub fn parse<'a>(
 #[derive(Debug)]
 pub struct Lines<'a> {
     rest: std::iter::Enumerate<std::str::Split<'a, char>>,
-    event_bytes: u32,
+    rules: EventRules,
 }
 
 impl<'a> Lines<'a> {
-    fn of(body: &'a str, event_bytes: u32) -> Result<Self, PublishError> {
+    fn of(body: &'a str, rules: EventRules) -> Result<Self, PublishError> {
         let count = body.split('\n').filter(|line| !is_blank(line)).count();
         if count > NDJSON_EVENTS_MAX {
             return Err(PublishError::TooManyEvents { count });
         }
-        Ok(Self { rest: body.split('\n').enumerate(), event_bytes })
+        Ok(Self { rest: body.split('\n').enumerate(), rules })
     }
 }
 
@@ -118,7 +127,7 @@ impl Iterator for Lines<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (index, line) = self.rest.find(|(_, line)| !is_blank(line))?;
-        Some(json::draft(line, index + 1).and_then(|draft| draft.into_event(self.event_bytes)))
+        Some(json::draft(line, index + 1).and_then(|draft| draft.into_event(self.rules)))
     }
 }
 

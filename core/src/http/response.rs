@@ -234,6 +234,8 @@ pub struct StreamHead<'a> {
     pub cors: Cors<'a>,
     /// Whether an HTTP/1.1 client said that it closes behind this answer.
     pub closes: bool,
+    /// The longest silence: told in whole seconds, rounded up, so that a client knows from when on a stream is dead.
+    pub heartbeat: Option<Duration>,
     /// More headers. A control character in a value becomes a space.
     pub headers: &'a [(&'static str, &'a str)],
 }
@@ -269,6 +271,9 @@ impl StreamHead<'_> {
         );
         if self.framing == Framing::Chunked {
             write_header(out, "Transfer-Encoding", "chunked");
+        }
+        if let Some(heartbeat) = self.heartbeat {
+            write_number(out, "Corecast-Heartbeat", heartbeat.as_millis().div_ceil(1000) as u64);
         }
         for (name, value) in self.headers {
             write_header(out, name, value);

@@ -151,16 +151,17 @@ fn defaults() -> Vec<Given> {
     literals.map(|(setting, text)| Given { setting, raw: read(text), origin: Origin::Default }).collect()
 }
 
-/// A demo listens to this machine only, lets a page subscribe without a token, and stops at once.
+/// A demo listens to this machine only, lets a page subscribe without a token, tells its tabs apart, and stops at once.
 fn dev() -> Vec<Given> {
     let row = |section, key, raw| {
         schema::find(section, key).map(|setting| Given { setting, raw, origin: Origin::Dev })
     };
     let listen = row("hub", "listen", Raw::Text("127.0.0.1:8080".to_owned()));
     let anonymous = row("auth", "anonymous", Raw::Boolean(true));
+    let topics = row("stream", "topics", Raw::Boolean(true));
     // Whoever tries things out restarts often, and does not want to wait for a page to come back.
     let over = row("drain", "over", Raw::Text("1s".to_owned()));
-    [listen, anonymous, over].into_iter().flatten().collect()
+    [listen, anonymous, topics, over].into_iter().flatten().collect()
 }
 
 fn flags(flags: &[Override]) -> Vec<Given> {

@@ -156,6 +156,8 @@ pub struct StreamConfig {
     pub dead_peer: Duration,
     /// A stream ends after 80–100 % of this and comes back.
     pub max_age: Option<Duration>,
+    /// Whether frames say which topics their events were published to.
+    pub topics: bool,
 }
 
 /// `[history]`
@@ -246,6 +248,7 @@ impl Config {
                 idle_timeout: self.stream.idle_timeout,
                 dead_peer: self.stream.dead_peer,
                 max_age: self.stream.max_age,
+                topics: self.stream.topics,
             },
             history: self.history_settings(),
             cors: CorsSettings { origins: self.cors.origins.clone() },

@@ -349,6 +349,16 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::DurationOrOff { min: secs(1), max: days(30), field: |c| &mut c.stream.max_age },
     },
     Setting {
+        section: "stream",
+        key: "topics",
+        default: Some("false"),
+        doc: "Whether an event says on the stream which topics it was published to, so that @corecast/client gives each tab \
+              only what that tab asked for. Whoever gets a public event sees all its topics; a private one tells its topic \
+              only if it has a single one. Events published before a change stay as they are.",
+        reload: Reload::Applies,
+        kind: Kind::Switch { field: |c| &mut c.stream.topics },
+    },
+    Setting {
         section: "history",
         key: "events",
         default: Some("65536"),

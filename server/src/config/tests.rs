@@ -417,7 +417,7 @@ fn what_is_probably_not_meant_is_a_warning() {
 fn a_demo_stays_on_this_machine() {
     let config = load_env(&[]).unwrap().config;
     assert_eq!(config.hub.listen, "127.0.0.1:8080".parse().unwrap());
-    assert!(config.auth.anonymous);
+    assert!(config.auth.anonymous && config.stream.topics);
 }
 
 fn parse_file(text: &str) -> (usize, Vec<Problem>) {

@@ -163,6 +163,7 @@ fn settings(choice: u8) -> Settings {
     settings.history.events = if choice & 16 != 0 { 8 } else { 1000 };
     settings.stream.max_age = (choice & 32 != 0).then_some(Duration::from_secs(100));
     settings.stream.heartbeat = (choice & 64 != 0).then_some(Duration::from_secs(15));
+    settings.stream.topics = choice & 16 != 0;
     settings.stream.idle_timeout = (choice & 128 != 0).then_some(Duration::from_secs(60));
     settings
 }
@@ -401,6 +402,7 @@ impl World {
             private: choice & 4 != 0,
             ttl: (choice & 16 != 0).then_some(Duration::from_secs(20)),
             ephemeral: choice & 8 != 0,
+            shows_topics: false,
         });
     }
 

@@ -23,6 +23,7 @@ fn run(input: &[u8]) {
         private: false,
         ttl: None,
         ephemeral: false,
+        shows_topics: false,
     };
     let frame = Frame::encode(&event, "i-1");
     let block = frame.bytes(Framing::CloseDelimited);

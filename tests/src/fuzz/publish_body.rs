@@ -2,7 +2,7 @@
 
 use corecast_core::event::{Audience, Event};
 use corecast_core::frame::{Frame, Framing, block_len, block_len_max};
-use corecast_core::http::publish::{MediaType, Published, parse};
+use corecast_core::http::publish::{EventRules, MediaType, Published, parse};
 use corecast_core::limits::{EVENT_TOPICS_MAX, EVENT_USERS_MAX, RETRY_MS_MAX};
 
 use super::Target;
@@ -32,7 +32,8 @@ fn run(input: &[u8]) {
     };
     let at = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
     let (query, body) = (String::from_utf8_lossy(&rest[..at]), rest.get(at + 1..).unwrap_or(&[]));
-    match parse(media, &query, body, EVENT_BYTES) {
+    let rules = EventRules { event_bytes: EVENT_BYTES, shows_topics: true };
+    match parse(media, &query, body, rules) {
         Ok(Published::One(event)) => check(&event),
         Ok(Published::Lines(lines)) => lines.flatten().for_each(|event| check(&event)),
         Err(error) => assert!((400..500).contains(&error.status().code()), "{error}"),

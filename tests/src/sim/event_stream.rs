@@ -8,6 +8,8 @@
 pub(super) struct Block {
     /// `event`
     pub(super) kind: Option<String>,
+    /// `topic`, one a line.
+    pub(super) topics: Vec<String>,
     /// `data`, its lines joined.
     pub(super) data: String,
     /// `id`
@@ -73,6 +75,10 @@ impl EventStreamReader {
         assert!(self.block.id.is_none(), "the id is not the last field: {line:?} follows");
         match name {
             "event" => set_once(&mut self.block.kind, value.to_owned()),
+            "topic" => {
+                assert!(self.lines.is_empty(), "a topic behind the data: {line:?}");
+                self.block.topics.push(value.to_owned());
+            }
             "data" => self.lines.push(value.to_owned()),
             "id" => set_once(&mut self.block.id, value.to_owned()),
             "retry" => {

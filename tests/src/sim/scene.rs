@@ -159,6 +159,7 @@ fn settings(rng: &mut Rng, tabs: usize) -> Settings {
             idle_timeout: mostly(rng, idle_timeout),
             dead_peer: seconds(rng, 2, 30),
             max_age: if rng.u8(..4) == 0 { Some(max_age) } else { None },
+            topics: false,
         },
         history: HistorySettings {
             events: [10, 100, 2000, 100_000][rng.usize(..4)],

@@ -1,7 +1,7 @@
 //! Event streams (WHATWG HTML §9.2), held to the narrower form that every real client understands.
 //!
 //! A stream opens with comments and one `retry` line. Then come comments and blocks; a block is `event`, `retry`,
-//! `data` lines, `id`, each at most once except `data`, in this order, and a blank line. Only LF ends lines; no BOM;
+//! `topic` lines, `data` lines, `id`, each at most once except `topic` and `data`, in this order, and a blank line. Only LF ends lines; no BOM;
 //! one space after a colon; no block without data. Everything else is an error here, though browsers forgive it.
 
 use super::{WireError, printable};
@@ -20,6 +20,8 @@ pub struct Received {
     pub id: Option<String>,
     /// The reconnection time in this block, in milliseconds.
     pub retry: Option<u64>,
+    /// The topics that this block names.
+    pub topics: Vec<String>,
 }
 
 impl Received {
@@ -59,6 +61,7 @@ struct Block {
     phase: Phase,
     kind: Option<String>,
     retry: Option<u64>,
+    topics: Vec<String>,
     data: Option<String>,
     id: Option<String>,
 }
@@ -69,6 +72,7 @@ enum Phase {
     Nothing,
     Kind,
     Retry,
+    Topic,
     Data,
     Id,
 }
@@ -149,11 +153,13 @@ impl Block {
         let phase = match name {
             "event" => Phase::Kind,
             "retry" => Phase::Retry,
+            "topic" => Phase::Topic,
             "data" => Phase::Data,
             "id" => Phase::Id,
             _ => return Err(WireError::new(format!("unknown field {name:?}"))),
         };
-        let in_order = phase > self.phase || (phase == Phase::Data && self.phase == Phase::Data);
+        let repeats = phase == self.phase && matches!(phase, Phase::Topic | Phase::Data);
+        let in_order = phase > self.phase || repeats;
         if !in_order {
             return Err(WireError::new(format!("field {name:?} after {:?}", self.phase)));
         }
@@ -162,6 +168,7 @@ impl Block {
             Phase::Nothing => {}
             Phase::Kind => self.kind = Some(non_empty(name, value)?),
             Phase::Retry => self.retry = Some(milliseconds(value)?),
+            Phase::Topic => self.topics.push(non_empty(name, value)?),
             Phase::Data => match &mut self.data {
                 Some(data) => {
                     data.push('\n');
@@ -178,7 +185,7 @@ impl Block {
         let block = std::mem::take(self);
         let data = block.data.ok_or_else(|| WireError::new("a block without data"))?;
         let kind = block.kind.unwrap_or_else(|| "message".to_owned());
-        Ok(Received { kind, data, id: block.id, retry: block.retry })
+        Ok(Received { kind, data, id: block.id, retry: block.retry, topics: block.topics })
     }
 }
 
@@ -207,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_stream_cut_anywhere_gives_the_same_events() {
-        let text = ":\nretry: 3100\nevent: greeting\nretry: 5\ndata: héllo\ndata:\ndata:  wörld 😀\nid: a-1\n\n:\ndata:\n\n";
+        let text = ":\nretry: 3100\nevent: greeting\nretry: 5\ntopic: a\ntopic: b\ndata: héllo\ndata:\ndata:  wörld 😀\nid: a-1\n\n:\ndata:\n\n";
         let expected = vec![
             Item::Comment(String::new()),
             Item::Opening(3100),
@@ -216,9 +223,16 @@ mod tests {
                 data: "héllo\n\n wörld 😀".into(),
                 id: Some("a-1".into()),
                 retry: Some(5),
+                topics: vec!["a".into(), "b".into()],
             }),
             Item::Comment(String::new()),
-            Item::Event(Received { kind: "message".into(), data: String::new(), id: None, retry: None }),
+            Item::Event(Received {
+                kind: "message".into(),
+                data: String::new(),
+                id: None,
+                retry: None,
+                topics: vec![],
+            }),
         ];
         for cut in 0..=text.len() {
             let mut parser = EventStreamParser::default();
@@ -247,6 +261,8 @@ mod tests {
             ":\nretry: 1\nid: \ndata: x\n\n",
             ":\nretry: 1\nevent: \ndata: x\n\n",
             ":\nretry: 1\ndata: x\nid: 1\nid: 2\n\n",
+            ":\nretry: 1\ndata: x\ntopic: a\n\n",
+            ":\nretry: 1\ntopic: a\n\n",
             ":\nretry: 1\nother: x\n\n",
         ] {
             assert!(parse(stream).is_err(), "{stream:?}");

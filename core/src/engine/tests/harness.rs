@@ -949,5 +949,6 @@ pub(super) fn event_for(audience: Audience, data: &str) -> Event {
         private: false,
         ttl: None,
         ephemeral: false,
+        shows_topics: false,
     }
 }

@@ -16,7 +16,7 @@ fn the_first_bytes_of_a_stream_are_these() {
     let expected = format!(
         "HTTP/1.1 200 OK\r\nDate: Mon, 02 Nov 2026 09:00:00 GMT\r\n\
          Content-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-store, no-transform\r\n\
-         X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nTransfer-Encoding: chunked\r\n\
+         X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nTransfer-Encoding: chunked\r\nCorecast-Heartbeat: 15\r\n\
          Last-Event-ID: 000000000000c0de-0\r\n\r\n\
          {:x}\r\n{first}\r\n",
         first.len()

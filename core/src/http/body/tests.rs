@@ -155,7 +155,7 @@ proptest! {
         for text in texts {
             let event = Event {
                 audience: Audience::All, data: text.into(), kind: None, id: None, retry_ms: None,
-                private: false, ttl: None, ephemeral: false,
+                private: false, ttl: None, ephemeral: false, shows_topics: false,
             };
             let frame = Frame::encode(&event, "i");
             wire.extend_from_slice(frame.bytes(Framing::Chunked));

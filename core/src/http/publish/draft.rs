@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::EventRules;
 use super::error::{Field, PublishError};
 use crate::event::{Audience, Event};
 use crate::frame::block_len_max;
@@ -52,8 +53,8 @@ impl Names {
 }
 
 impl Draft {
-    /// Checks everything. `event_bytes` is what the encoded block has to stay below.
-    pub(super) fn into_event(self, event_bytes: u32) -> Result<Event, PublishError> {
+    /// Checks everything.
+    pub(super) fn into_event(self, rules: EventRules) -> Result<Event, PublishError> {
         let audience = audience(self.topics, self.users, self.all)?;
         if self.data.contains('\0') {
             return Err(PublishError::NulInData);
@@ -72,10 +73,11 @@ impl Draft {
             private: self.private,
             ttl: ttl.map(Duration::from_secs),
             ephemeral: self.ephemeral,
+            shows_topics: rules.shows_topics,
         };
         let bytes = block_len_max(&event);
-        if bytes >= event_bytes as usize {
-            return Err(PublishError::TooLarge { bytes, event_bytes });
+        if bytes >= rules.event_bytes as usize {
+            return Err(PublishError::TooLarge { bytes, event_bytes: rules.event_bytes });
         }
         Ok(event)
     }

@@ -12,8 +12,10 @@ use crate::limits::*;
 
 const EVENT_BYTES: u32 = 65_536;
 
+const RULES: EventRules = EventRules { event_bytes: EVENT_BYTES, shows_topics: false };
+
 fn one(media: MediaType, query: &str, body: &str) -> Result<Event, PublishError> {
-    match parse(media, query, body.as_bytes(), EVENT_BYTES)? {
+    match parse(media, query, body.as_bytes(), RULES)? {
         Published::One(event) => Ok(event),
         Published::Lines(_) => panic!("one event was posted"),
     }
@@ -38,6 +40,7 @@ fn plain(data: &str) -> Event {
         private: false,
         ttl: None,
         ephemeral: false,
+        shows_topics: false,
     }
 }
 
@@ -223,7 +226,7 @@ fn what_is_no_object_is_refused() {
         assert_eq!(json(body), Err(expected), "{body}");
     }
     for media in [MediaType::Json, MediaType::NdJson, MediaType::Text] {
-        let error = parse(media, "all=1", b"a\xff", EVENT_BYTES).err();
+        let error = parse(media, "all=1", b"a\xff", RULES).err();
         assert_eq!(error, Some(PublishError::NotUtf8 { at: 1 }));
     }
 }
@@ -267,7 +270,7 @@ fn the_query_of_plain_text_is_read_strictly() {
     }
     assert_eq!(one(MediaType::Text, "all=1", "a\0"), Err(PublishError::NulInData));
     for media in [MediaType::Json, MediaType::NdJson] {
-        let post = |query| parse(media, query, b"{\"all\":true}", EVENT_BYTES).err();
+        let post = |query| parse(media, query, b"{\"all\":true}", RULES).err();
         assert_eq!(post("access_token=t"), None);
         assert_eq!(post("topic=a"), Some(PublishError::UnknownParameter(Excerpt::of("topic"))));
     }
@@ -277,7 +280,7 @@ fn the_query_of_plain_text_is_read_strictly() {
 fn lines_are_answered_one_by_one_in_order() {
     let body =
         "{\"all\":true,\"data\":\"1\"}\n\n  \r\n{\"all\":1}\r\n{\"all\"\n{\"all\":true,\"data\":\"2\"}";
-    let Ok(Published::Lines(lines)) = parse(MediaType::NdJson, "", body.as_bytes(), EVENT_BYTES) else {
+    let Ok(Published::Lines(lines)) = parse(MediaType::NdJson, "", body.as_bytes(), RULES) else {
         panic!("lines were posted");
     };
     let expected = [
@@ -289,7 +292,7 @@ fn lines_are_answered_one_by_one_in_order() {
     assert_eq!(lines.collect::<Vec<_>>(), expected);
 
     let many = "{}\n".repeat(NDJSON_EVENTS_MAX + 1);
-    let error = parse(MediaType::NdJson, "", many.as_bytes(), EVENT_BYTES).err();
+    let error = parse(MediaType::NdJson, "", many.as_bytes(), RULES).err();
     assert_eq!(error, Some(PublishError::TooManyEvents { count: NDJSON_EVENTS_MAX + 1 }));
 }
 
@@ -329,6 +332,26 @@ fn a_block_stays_below_the_bound() {
     assert_eq!(refused.status().code(), 413);
     // Line ends weigh more on the stream than in the body.
     assert!(one(MediaType::Text, "all=1", &"\n".repeat(20_000)).is_err());
+}
+
+#[test]
+fn topics_that_a_block_names_count_against_its_bound() {
+    let post = |shows_topics, bytes: usize| -> Result<Event, PublishError> {
+        let rules = EventRules { shows_topics, ..RULES };
+        match parse(MediaType::Text, "topic=news&id=a", "x".repeat(bytes).as_bytes(), rules)? {
+            Published::One(event) => Ok(event),
+            Published::Lines(_) => panic!("one event was posted"),
+        }
+    };
+    let room = EVENT_BYTES as usize - 1 - "data: \nid: a\n\n".len();
+    let left = room - "topic: news\n".len();
+    for (shows_topics, bytes, fits) in
+        [(false, room, true), (false, room + 1, false), (true, left, true), (true, left + 1, false)]
+    {
+        let event = post(shows_topics, bytes);
+        assert_eq!(event.is_ok(), fits, "{shows_topics} {bytes}");
+        assert!(event.is_err() || event.is_ok_and(|event| event.shows_topics == shows_topics));
+    }
 }
 
 #[test]

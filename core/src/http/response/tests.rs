@@ -95,16 +95,28 @@ fn a_stream_begins_as_clients_and_proxies_need_it() {
     );
     let cors_lines = "Vary: Origin\r\nAccess-Control-Allow-Origin: https://shop.example\r\n\
          Access-Control-Allow-Credentials: true\r\n\
-         Access-Control-Expose-Headers: Last-Event-ID, Mercure-Last-Event-ID, Link, Retry-After, WWW-Authenticate\r\n";
+         Access-Control-Expose-Headers: Last-Event-ID, Mercure-Last-Event-ID, Corecast-Heartbeat, Link, Retry-After, WWW-Authenticate\r\n";
 
-    let chunked =
-        StreamHead { framing: Framing::Chunked, cors, closes: false, headers: &[("Last-Event-ID", "a-1")] };
-    let head = format!("{common}Transfer-Encoding: chunked\r\nLast-Event-ID: a-1\r\n{cors_lines}\r\n");
+    let chunked = StreamHead {
+        framing: Framing::Chunked,
+        cors,
+        closes: false,
+        heartbeat: Some(Duration::from_millis(14_001)),
+        headers: &[("Last-Event-ID", "a-1")],
+    };
+    let head = format!(
+        "{common}Transfer-Encoding: chunked\r\nCorecast-Heartbeat: 15\r\nLast-Event-ID: a-1\r\n{cors_lines}\r\n"
+    );
     assert_eq!(text(chunked.encode(NOW, 4231, false)), format!("{head}e\r\n:\nretry: 4231\n\r\n"));
     assert_eq!(text(chunked.encode_to_head(NOW)), head);
 
-    let plain =
-        StreamHead { framing: Framing::CloseDelimited, cors: Cors::NONE, closes: false, headers: &[] };
+    let plain = StreamHead {
+        framing: Framing::CloseDelimited,
+        cors: Cors::NONE,
+        closes: false,
+        heartbeat: None,
+        headers: &[],
+    };
     assert_eq!(
         text(plain.encode(NOW, 4231, false)),
         format!("{common}Connection: close\r\n\r\n:\nretry: 4231\n")
@@ -113,8 +125,13 @@ fn a_stream_begins_as_clients_and_proxies_need_it() {
 
 #[test]
 fn padding_is_one_comment_before_the_rest() {
-    let plain =
-        StreamHead { framing: Framing::CloseDelimited, cors: Cors::NONE, closes: false, headers: &[] };
+    let plain = StreamHead {
+        framing: Framing::CloseDelimited,
+        cors: Cors::NONE,
+        closes: false,
+        heartbeat: None,
+        headers: &[],
+    };
     let bytes = text(plain.encode(NOW, 1, true));
     let (_, body) = bytes.split_once("\r\n\r\n").unwrap();
     assert_eq!(body, format!(":{}\n:\nretry: 1\n", " ".repeat(PADDING_BYTES)));

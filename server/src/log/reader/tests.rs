@@ -55,6 +55,7 @@ impl Log {
             private: false,
             ttl: None,
             ephemeral: false,
+            shows_topics: false,
         };
         let from = PublisherId { shard: ShardId(0), connection: connection(0) };
         for n in 0..events {

@@ -54,6 +54,7 @@ impl Events {
             private: rng.bool(),
             ttl: (rng.u8(..4) == 0).then(|| Duration::from_millis(rng.u64(1..100_000))),
             ephemeral: false,
+            shows_topics: false,
         };
         let key = rng.bool().then(|| IdempotencyKey::of(Some("alice"), &number.to_le_bytes()).event(0));
         sequence(event, key, EventId::kept(incarnation, position), now)

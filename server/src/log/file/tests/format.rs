@@ -16,6 +16,7 @@ fn example() -> Vec<u8> {
         private: true,
         ttl: Some(Duration::from_secs(3600)),
         ephemeral: false,
+        shows_topics: false,
     };
     let event = sequenced(17, START, event, Some(EventKey(*b"0123456789abcdef")));
     let mut link = Link { mask: 0x5eed_c0de, previous, synced: Position(16) };

@@ -44,6 +44,7 @@ fn plain(position: u64, data: &str) -> SharedEvent {
             private: false,
             ttl: None,
             ephemeral: false,
+            shows_topics: false,
         },
         None,
     )
@@ -64,6 +65,7 @@ fn with_id(position: u64, id: &str, now: UnixMillis) -> SharedEvent {
             private: false,
             ttl: None,
             ephemeral: false,
+            shows_topics: false,
         },
         Some(EventKey(key)),
     )

@@ -19,6 +19,7 @@ fn append(log: &mut FileLog<MemoryDisk>, now: UnixMillis, data_bytes: usize) {
         private: false,
         ttl: None,
         ephemeral: false,
+        shows_topics: false,
     };
     log.append(&[sequenced(position, now, event, None)], now).unwrap();
 }

@@ -38,6 +38,7 @@ fn event(position: u64, now: UnixMillis, raw: Raw) -> SharedEvent {
         private,
         ttl: ttl.map(|seconds| Duration::from_secs(seconds.into())),
         ephemeral: false,
+        shows_topics: false,
     };
     sequenced(position, now, event, key.map(EventKey))
 }
