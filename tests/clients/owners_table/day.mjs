@@ -47,7 +47,12 @@ export async function liveDay(t, way, schedule, pace) {
   const day = new AbortController();
   const published = [];
   const samples = [];
-  const look = async () => samples.push(await sample(hub, users, Date.now() - begin));
+  let gaugePeak = 0;
+  const look = async () => {
+    const { sample: taken, gauge } = await sample(hub, users, Date.now() - begin);
+    samples.push(taken);
+    gaugePeak = Math.max(gaugePeak, gauge);
+  };
   const publish = async () => {
     published.push(Date.now());
     await hub.publish({ topics: ['numbers'], data: String(published.length - 1) });
@@ -66,7 +71,9 @@ export async function liveDay(t, way, schedule, pace) {
   const evictions = await hub.metric('corecast_evictions_total');
   const account = accountOf(users.flatMap(({ lives }) => lives), published, graceOf(schedule));
   await browser.close();
-  return { way: way.name, samples, published: published.length, evictions, lateMs, isSettled, ...account };
+  const peak = Math.max(...samples.map(([, connections]) => connections));
+  const told = { peak, gaugePeak, evictions, published: published.length, ...account };
+  return { way: way.name, lateMs, isSettled, ...told, samples };
 }
 
 async function comeIn(t, { schedule, way, hub, origin, browser }) {
@@ -78,7 +85,6 @@ async function comeIn(t, { schedule, way, hub, origin, browser }) {
     const name = `user-${index}`;
     const line = await openLine(t, hub.url);
     users.push(new User({ context, line, origin, name, way: way.listens, token: token({ user: name }), gate }));
-    users.at(-1).line = line;
   }
   return users;
 }
@@ -90,10 +96,14 @@ async function follow(user, steps, begin) {
   }
 }
 
+/**
+ * What the hub holds, by `corecast_streams`, which its shards tell between two turns. `sse_active_connections` is read within one,
+ * too, where a newer stream is counted a moment before the one that it evicts is not; the most it ever said is kept beside.
+ */
 async function sample(hub, users, at) {
-  const connections = await hub.metric('sse_active_connections');
+  const [streams, gauge] = await hub.metrics('corecast_streams', 'sse_active_connections');
   const sumOf = (count) => users.reduce((sum, user) => sum + count(user), 0);
-  return [at, connections, sumOf((user) => user.tabs), sumOf((user) => user.line.standing)];
+  return { sample: [at, streams, sumOf((user) => user.tabs), sumOf((user) => user.standing)], gauge };
 }
 
 /**

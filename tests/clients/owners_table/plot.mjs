@@ -33,7 +33,7 @@ const POINT_MS = 1000;
 export function plotOf(table) {
   const days = WAYS.map((way) => ({ way, day: table.days.find(({ way: name }) => name === way.name) }));
   const lengthMs = Math.max(...days.map(({ day }) => day.samples.at(-1)[0]));
-  const highest = Math.max(...days.flatMap(({ day }) => day.samples.map(([, connections]) => connections)));
+  const highest = Math.max(...days.map(({ day }) => day.peak));
   const top = Math.ceil((highest * 1.05) / 100) * 100;
   const x = (ms) => round(LEFT + ((WIDTH - LEFT - RIGHT) * ms) / lengthMs);
   const y = (count) => round(HEIGHT - BOTTOM - ((HEIGHT - TOP - BOTTOM) * count) / top);
@@ -86,8 +86,7 @@ function legend(table, days) {
 }
 
 /** What a day's legend says of it. */
-function told({ samples, due, missed, survived, blind }) {
-  const peak = Math.max(...samples.map(([, connections]) => connections));
+function told({ peak, due, missed, survived, blind }) {
   const share = (100 * missed) / due;
   const missing = missed === 0 ? 'no event missed' : `${share < 0.1 ? 'under 0.1' : share.toFixed(share < 10 ? 1 : 0)} % of events missed`;
   const blindness = blind === 0 ? '' : `, ${grouped(blind)} of ${grouped(survived)} tabs cut off at the end`;

@@ -48,7 +48,7 @@ async function inTurn(run) {
   try {
     const day = await run({ after: (end) => ends.unshift(end) });
     const { samples, ...figures } = day;
-    console.log({ ...figures, peak: peakOf(day) });
+    console.log(figures);
     return day;
   } finally {
     for (const end of ends) await end();
@@ -59,8 +59,8 @@ async function inTurn(run) {
 function isKept({ users, days }) {
   const [unlimited, limited, client] = days;
   const claims = {
-    'without a limit there are more than twice as many connections as users': peakOf(unlimited) > 2 * users,
-    'with the limit there are never more connections than users': peakOf(limited) <= users && peakOf(client) <= users,
+    'without a limit there are more than twice as many connections as users': unlimited.peak > 2 * users,
+    'with the limit there are never more connections than users': limited.peak <= users && client.peak <= users,
     'with the client all tabs have the last event': client.isSettled && client.blind === 0,
     'with the client no event is missed, doubled or out of order': client.missed + client.again + client.gaps === 0,
   };
@@ -75,8 +75,4 @@ async function draw(folder, table) {
 /** A sample a line would make thousands of lines. */
 function written(table) {
   return `${JSON.stringify(table, null, 1).replace(/\[\s+([\d,\s]+?)\s+\]/g, (_, list) => `[${list.replace(/\s+/g, '')}]`)}\n`;
-}
-
-function peakOf({ samples }) {
-  return Math.max(...samples.map(([, connections]) => connections));
 }

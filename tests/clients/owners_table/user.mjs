@@ -32,6 +32,11 @@ export class User {
     return this.#tabs.filter(Boolean).length;
   }
 
+  /** Connections that this user's network has lost, and that the hub still has. */
+  get standing() {
+    return this.#line.standing;
+  }
+
   async take(step) {
     switch (step.kind) {
       case 'open':
