@@ -7,7 +7,9 @@ import { startBrowser } from '../lib/browser.mjs';
 import { startHub, token } from '../lib/hub.mjs';
 import { servePackage } from '../lib/package_page.mjs';
 import { accountOf } from './account.mjs';
+import { gateOf } from './gate.mjs';
 import { openLine } from './line.mjs';
+import { openerIn } from './opener.mjs';
 import { User } from './user.mjs';
 
 /** Chromium opens at most 256 sockets in a context: these have 100 streams at most, and pages to load. */
@@ -60,10 +62,13 @@ export async function liveDay(t, way, schedule, pace) {
   const looking = every(pace.sampleMs, day.signal, look);
   const publishing = every(pace.eventMs, day.signal, publish);
   const steps = Promise.all(users.map((user, index) => follow(user, schedule[index], begin)));
-  // Whatever fails first is what is told.
-  await Promise.race([Promise.all([steps, until(begin + pace.lengthMs)]), looking, publishing]);
+  try {
+    // Whatever fails first is what is told.
+    await Promise.race([Promise.all([steps, until(begin + pace.lengthMs)]), looking, publishing]);
+  } finally {
+    day.abort();
+  }
   const lateMs = Date.now() - begin - pace.lengthMs;
-  day.abort();
   await Promise.all([looking, publishing]);
 
   const isSettled = await settle(users, published, publish, look);
@@ -79,12 +84,12 @@ export async function liveDay(t, way, schedule, pace) {
 async function comeIn(t, { schedule, way, hub, origin, browser }) {
   const gate = gateOf(AT_ONCE);
   const users = [];
-  let context;
+  let openTab;
   for (let index = 0; index < schedule.length; index += 1) {
-    if (index % USERS_PER_CONTEXT === 0) context = await browser.newContext();
+    if (index % USERS_PER_CONTEXT === 0) openTab = await openerIn(browser);
     const name = `user-${index}`;
     const line = await openLine(t, hub.url);
-    users.push(new User({ context, line, origin, name, way: way.listens, token: token({ user: name }), gate }));
+    users.push(new User({ openTab, line, origin, name, way: way.listens, token: token({ user: name }), gate }));
   }
   return users;
 }
@@ -141,21 +146,4 @@ async function every(ms, signal, run) {
 
 function until(time) {
   return pause(Math.max(0, time - Date.now()));
-}
-
-/** Runs what it is given, `width` at a time, in the order it came. */
-function gateOf(width) {
-  let free = width;
-  const waiting = [];
-  return async (run) => {
-    if (free > 0) free -= 1;
-    else await new Promise((resolve) => waiting.push(resolve));
-    try {
-      return await run();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else free += 1;
-    }
-  };
 }

@@ -16,12 +16,12 @@ const INKS = {
   client: ['#d55e00', '#ff8a3d'],
 };
 
-const WIDTHS = { unlimited: 2, limited: 2, client: 3 };
+const WIDTHS = { unlimited: 2, limited: 1.5, client: 4 };
 
 const WIDTH = 900;
 const HEIGHT = 480;
 const LEFT = 64;
-const RIGHT = 20;
+const RIGHT = 28;
 const TOP = 132;
 const BOTTOM = 48;
 const LEGEND_LINE = 23;
@@ -40,7 +40,8 @@ export function plotOf(table) {
   const parts = [
     ...grid(table, x, y, lengthMs, top),
     curve(points(days[0].day.samples, 2), x, y, `stroke="${light('tabs')}" stroke-width="1.5" stroke-dasharray="2 3"`),
-    ...days.map(({ way, day }) =>
+    // The widest first: where two run together, both are seen.
+    ...[...days].reverse().map(({ way, day }) =>
       curve(points(day.samples, 1), x, y, `stroke="${light(way.name)}" stroke-width="${WIDTHS[way.name]}"`),
     ),
     ...legend(table, days),

@@ -13,17 +13,17 @@ export class User {
   /** The lives of all documents that this user's tabs had: what each saw, from when to when. */
   lives = [];
   #tabs = [];
-  #context;
+  #openTab;
   #line;
   #address;
   #gate;
 
-  /** `gate` runs what costs the browser most, a few at a time. */
-  constructor({ context, line, origin, name, way, token, gate }) {
+  /** `openTab` opens a tab at an address; `gate` runs what costs the browser most, a few at a time. */
+  constructor({ openTab, line, origin, name, way, token, gate }) {
     const { port } = new URL(origin);
     const listening = encodeURIComponent(JSON.stringify({ way, url: `${line.url}/events`, token }));
     this.#address = `http://${name}.localhost:${port}/#${listening}`;
-    this.#context = context;
+    this.#openTab = openTab;
     this.#line = line;
     this.#gate = gate;
   }
@@ -69,9 +69,7 @@ export class User {
   }
 
   async #open() {
-    const page = await this.#context.newPage();
-    this.#tabs.push(page);
-    await page.goto(this.#address);
+    this.#tabs.push(await this.#openTab(this.#address));
   }
 
   async #reload(tab) {
