@@ -1,12 +1,12 @@
 // A user with a browser: tabs that are opened, reloaded and closed, and a line to the hub that is lost now and then.
 //
 // A browser is an origin of its own (`user-7.localhost`): storage, workers, locks and channels are as apart as in two browsers,
-// and the address of the user's own line has connections of its own. Each user in a context of Chromium's would be a process
-// and 70 MB each.
+// and the address of the user's own line has connections of its own. A context of Chromium's for each user would be a process
+// and 70 MB for each.
 
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** What ended a tab's document, or that nothing did. */
+/** The end of a document that was there to the last. */
 const SURVIVED = 'survived';
 
 export class User {
