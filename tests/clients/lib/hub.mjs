@@ -152,9 +152,17 @@ class Hub {
 
   /** The sum of a metric over all its labels. */
   async metric(name) {
+    return (await this.metrics(name))[0];
+  }
+
+  /** Such sums of several metrics, all of one scrape. */
+  async metrics(...names) {
     const page = await (await fetch(new URL('/metrics', this.admin))).text();
-    const samples = page.split('\n').filter((line) => line.split(/[{ ]/, 1)[0] === name);
-    return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    const lines = page.split('\n');
+    return names.map((name) => {
+      const samples = lines.filter((line) => line.split(/[{ ]/, 1)[0] === name);
+      return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    });
   }
 
   /** Waits, on a stream of its own, until the hub has sent `count` heartbeats. */
