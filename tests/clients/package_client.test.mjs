@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test';
 
 import { startBrowser } from './lib/browser.mjs';
 import { startDemo, startHub, token } from './lib/hub.mjs';
-import { built, LACKS, PackageTab, servePackage, startCutter } from './lib/package_page.mjs';
+import { built, LACKS, PackageTab, servePackage } from './lib/package_page.mjs';
+import { active, allSee, KINDS, numbers, openTabs, setUpWorld } from './lib/package_world.mjs';
 import { eventually, letPass } from './lib/wait.mjs';
 
 let browser;
@@ -18,55 +19,21 @@ before(async () => {
 });
 after(() => closeBrowser?.());
 
-/** How a browser shares, by what it lacks. */
-const KINDS = {
-  'shared worker': [],
-  'leader, without SharedWorker': ['sharedWorker'],
-};
-
 async function openContext(t) {
   const context = await browser.newContext();
   t.after(() => context.close());
   return context;
 }
 
-/** A hub behind a network that can be cut, an origin with pages, and a browser. */
-async function setUp(t, settings = {}, pages = {}) {
-  const origin = await servePackage(t, pages);
-  const hub = await startHub(t, { 'cors.origins': [origin], ...settings });
-  const cutter = await startCutter(t, hub.url);
-  const context = await openContext(t);
-  const options = { url: `${cutter.url}/events`, topics: ['numbers'] };
-  return { origin, hub, cutter, context, options };
-}
-
-const active = (hub) => hub.metric('sse_active_connections');
-
-/** Publishes numbers; `published` has all of them. */
-function numbers(hub, topic = 'numbers') {
-  const published = [];
-  const next = async () => {
-    const data = String(published.length);
-    await hub.publish({ topics: [topic], data });
-    published.push(data);
-  };
-  return { published, next };
-}
+/** A hub, a network that can be cut, an origin with pages, and a browser. */
+const setUp = async (t, settings, pages) => setUpWorld(t, await openContext(t), settings, pages);
 
 for (const [kind, lacks] of Object.entries(KINDS)) {
-  const openTabs = async (count, { context, origin, options }, extra = {}) => {
-    const tabs = [];
-    for (let n = 0; n < count; n += 1) tabs.push(await PackageTab.open(context, origin, options, { lacks, ...extra }));
-    for (const tab of tabs) await tab.until('all tabs are there', ({ state, tabs: there }) => state === 'open' && there === count);
-    return tabs;
-  };
-  const allSee = async (tabs, published) => {
-    for (const tab of tabs) assert.deepEqual(await tab.untilSeen(published.length), published);
-  };
+  const open = (count, world, extra = {}) => openTabs(count, world, { lacks, ...extra });
 
   test(`${kind}: five tabs hold one connection, and each sees each event once`, async (t) => {
     const world = await setUp(t);
-    const tabs = await openTabs(5, world);
+    const tabs = await open(5, world);
     assert.equal(await active(world.hub), 1);
     const { published, next } = numbers(world.hub);
     for (let n = 0; n < 200; n += 1) await next();
@@ -80,7 +47,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: fifty reloads of one tab cost the others nothing`, async (t) => {
     const world = await setUp(t);
-    const tabs = await openTabs(3, world);
+    const tabs = await open(3, world);
     const { published, next } = numbers(world.hub);
     for (let reload = 0; reload < 50; reload += 1) {
       await next();
@@ -95,7 +62,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: fifty reloads of the only tab leave one connection`, async (t) => {
     const world = await setUp(t);
-    const [tab] = await openTabs(1, world);
+    const [tab] = await open(1, world);
     for (let reload = 0; reload < 50; reload += 1) await tab.reload();
     await tab.untilOpen();
     await eventually('one connection', async () => (await active(world.hub)) === 1);
@@ -107,7 +74,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
   for (const end of ['closes', 'crashes', 'is frozen']) {
     test(`${kind}: the tab that was first ${end}, and the others miss nothing`, async (t) => {
       const world = await setUp(t);
-      const tabs = await openTabs(4, world);
+      const tabs = await open(4, world);
       const { published, next } = numbers(world.hub);
       for (let n = 0; n < 10; n += 1) await next();
       await allSee(tabs, published);
@@ -147,7 +114,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: the network goes and comes back`, async (t) => {
     const world = await setUp(t);
-    const tabs = await openTabs(3, world);
+    const tabs = await open(3, world);
     const { published, next } = numbers(world.hub);
     await next();
     for (let cut = 0; cut < 5; cut += 1) {
@@ -167,7 +134,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
   test(`${kind}: a silent network is noticed`, async (t) => {
     const world = await setUp(t, { 'stream.heartbeat': '300ms' });
     world.options.silenceMs = 1500;
-    const tabs = await openTabs(2, world);
+    const tabs = await open(2, world);
     const { published, next } = numbers(world.hub);
     await next();
     await world.hub.heartbeats(6);
@@ -181,7 +148,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: the hub is killed and started again`, async (t) => {
     const world = await setUp(t);
-    const tabs = await openTabs(2, world);
+    const tabs = await open(2, world);
     const { published, next } = numbers(world.hub);
     await next();
     await allSee(tabs, published);
@@ -200,7 +167,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
       return token({ user: 'alice', lifetime: reason === 'start' ? 20 : 3600 });
     };
     const extra = { token: 'call:mint', functions: { mint } };
-    const tabs = await openTabs(2, world, extra);
+    const tabs = await open(2, world, extra);
     const { published, next } = numbers(world.hub);
     for (let n = 0; n < 20; n += 1) await next();
     await tabs[0].until('a stream with the new token', ({ opens, state }) => opens === 2 && state === 'open');
@@ -213,8 +180,8 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
   test(`${kind}: two browsers of a user do not evict each other in turn`, async (t) => {
     const world = await setUp(t);
     const extra = { token: token({ user: 'alice' }) };
-    const old = await openTabs(2, world, extra);
-    const newer = await openTabs(2, { ...world, context: await openContext(t) }, extra);
+    const old = await open(2, world, extra);
+    const newer = await open(2, { ...world, context: await openContext(t) }, extra);
     for (const tab of old) await tab.until('evicted', ({ state, reason }) => state === 'stopped' && reason === 'evicted');
     await letPass(2000);
     assert.equal(await active(world.hub), 1);
@@ -230,7 +197,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: topics follow the tabs`, async (t) => {
     const world = await setUp(t);
-    const [tab] = await openTabs(1, world);
+    const [tab] = await open(1, world);
     const other = await PackageTab.open(world.context, world.origin, { ...world.options, topics: ['letters'] }, { lacks });
     await other.until('both are there', ({ tabs, opens }) => tabs === 2 && opens === 2);
     await world.hub.publish({ topics: ['letters'], data: 'a', type: 'letter' });
@@ -249,7 +216,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
   test(`${kind}: hidden tabs give the stream up after a while, and catch up`, async (t) => {
     const world = await setUp(t);
     world.options.hidden = { closeAfterMs: 300 };
-    const tabs = await openTabs(2, world);
+    const tabs = await open(2, world);
     const { published, next } = numbers(world.hub);
     await next();
     const show = (tab, hidden) =>
@@ -267,7 +234,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: a page that is gone back to goes on`, async (t) => {
     const world = await setUp(t);
-    const [tab, other] = await openTabs(2, world);
+    const [tab, other] = await open(2, world);
     const { published, next } = numbers(world.hub);
     await next();
     await allSee([tab], published);
