@@ -40,6 +40,9 @@ export interface Census {
 /** Events on their way to one tab. */
 const WINDOW = 512;
 
+/** The stream is read no faster than its tabs, but for a tab that is behind for so long. */
+const PACE_MS = 1000;
+
 /** Changes of topics within this are one change. */
 const SETTLE_MS = 50;
 
@@ -71,6 +74,8 @@ interface Seat extends Join {
   /** The last id that was sent, for the gap if there is one. */
   last: string;
   hiddenAt: number;
+  /** It was waited for in vain, and has not caught up since. */
+  isLate: boolean;
 }
 
 interface Stopped {
@@ -105,6 +110,7 @@ export class Session {
   #renewedAt = -Infinity;
   #onlineAt = -Infinity;
   #connection: ConnectionRecord | undefined;
+  #readOn = () => {};
   #opens = 0;
   #gaps = 0;
 
@@ -127,7 +133,7 @@ export class Session {
     }
     this.#stream = new Stream(config, env, {
       event: (event) => this.#onEvent(event),
-      batch: () => this.#seats.forEach((seat) => this.#serve(seat)),
+      batch: () => this.#pace(),
       phase: (_phase, reason) => this.#onPhase(reason),
       error: (error) => this.#tell({ t: 'error', error }),
       token: (reason) => this.#token(reason),
@@ -154,7 +160,8 @@ export class Session {
         return this.#onOnline();
       case 'ack':
         seat.acked = Math.max(seat.acked, message.n);
-        return this.#serve(seat);
+        this.#serve(seat);
+        return this.#behind().length > 0 ? undefined : this.#readOn();
       case 'open':
         return this.#reopen();
       case 'pong':
@@ -167,6 +174,7 @@ export class Session {
     const seat = this.#seats.get(port);
     if (!seat) return;
     this.#seats.delete(port);
+    if (this.#behind().length === 0) this.#readOn();
     for (const answer of [...this.#answers.values()]) if (answer.port === port) answer.settle(null);
     if (this.#seats.size === 0) return this.close();
     this.#ghosts.add(seat);
@@ -179,6 +187,7 @@ export class Session {
     this.#cancelSettle?.();
     this.#cancelSettle = undefined;
     this.#cancelLook();
+    this.#readOn();
     this.#ghosts.clear();
     this.#since.clear();
     this.#stream.close();
@@ -198,7 +207,7 @@ export class Session {
     for (const ghost of this.#ghosts) if (ghost.tab === join.tab) this.#ghosts.delete(ghost);
     const end = this.#ring.end;
     const last = join.seen.at(-1) ?? '';
-    const seat: Seat = { ...join, port, next: end, acked: end, last, hiddenAt: now() };
+    const seat: Seat = { ...join, port, next: end, acked: end, last, hiddenAt: now(), isLate: false };
     this.#seats.set(port, seat);
     this.#stream.clientId ||= join.clientId;
     if (this.#hasBegun && last) this.#findPlace(seat);
@@ -227,6 +236,27 @@ export class Session {
     seat.port.post({ t: 'events', n: seat.next, events: [{ type: `${CONTROL_PREFIX}gap`, data, id: to }] });
   }
 
+  /** What came in one piece goes to all tabs. Gives when to read on, if some have yet to read. */
+  #pace(): Promise<void> | undefined {
+    this.#seats.forEach((seat) => this.#serve(seat));
+    if (this.#behind().length === 0) return undefined;
+    return new Promise((resolve) => {
+      const cancel = this.#env.after(PACE_MS, () => {
+        for (const seat of this.#behind()) seat.isLate = true;
+        resolve();
+      });
+      this.#readOn = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** Tabs that read, and are not through with what there is. */
+  #behind(): Seat[] {
+    return [...this.#seats.values()].filter((seat) => !seat.isLate && seat.next < this.#ring.end);
+  }
+
   /** Sends a tab what it has yet to see, as far as its window goes. */
   #serve(seat: Seat): void {
     const ring = this.#ring;
@@ -240,6 +270,7 @@ export class Session {
     if (to <= seat.next) return;
     const events = ring.slice(seat.next, to);
     seat.next = to;
+    if (to === ring.end) seat.isLate = false;
     seat.last = events.findLast((event) => event.id)?.id ?? seat.last;
     seat.port.post({ t: 'events', n: to, events });
   }

@@ -430,14 +430,33 @@ describe('tabs that do not keep up', () => {
     expect(frozen.data).toHaveLength(900);
   });
 
-  test('one that falls off the ring is told what it missed', async () => {
+  test('one that reads a moment later is waited for, however much comes in one go', async () => {
+    const tabs = [await openTab(['a']), await openTab(['a'])];
+    hub.dropAll();
+    for (let n = 0; n < 5000; n += 1) hub.publish('a');
+    const reading = tabs.map(async (tab) => {
+      while (tab.data.length < 5000) {
+        tab.isFrozen = true;
+        await clock.advance(100);
+        tab.thaw();
+      }
+    });
+    await Promise.all(reading);
+    for (const tab of tabs) expect(tab.types()).not.toContain('corecast.gap');
+  });
+
+  test('one that falls off the ring is told what it missed, and holds the others up once', async () => {
     const frozen = await openTab(['a']);
+    const other = await openTab(['a']);
     frozen.isFrozen = true;
     for (let n = 0; n < 3000; n += 1) {
       hub.publish('a');
       if (n % 100 === 0) await settled();
     }
-    await settled();
+    await clock.advance(999);
+    expect(other.data.length).toBeLessThan(1000);
+    await clock.advance(1);
+    expect(other.data).toHaveLength(3000);
     frozen.thaw();
     await settled();
     const gap = frozen.seen.find(({ type }) => type === 'corecast.gap');

@@ -131,6 +131,21 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
     for (const tab of tabs) assert.equal((await tab.stats()).duplicates, 0);
   });
 
+  test(`${kind}: more than a page holds comes in one go when the network is back, and no tab misses any of it`, async (t) => {
+    const world = await setUp(t);
+    const tabs = await open(3, world);
+    const { published, next } = numbers(world.hub);
+    await next();
+    await allSee(tabs, published);
+    world.cutter.cut();
+    await tabs[0].until('the stream is gone', ({ state }) => state !== 'open');
+    for (let n = 0; n < 1600; n += 1) await next();
+    world.cutter.mend();
+    for (const tab of tabs) await tab.page.evaluate(() => dispatchEvent(new Event('online')));
+    await allSee(tabs, published);
+    for (const tab of tabs) assert.ok(!(await tab.types()).includes('corecast.gap'));
+  });
+
   test(`${kind}: a silent network is noticed`, async (t) => {
     const world = await setUp(t, { 'stream.heartbeat': '300ms' });
     world.options.silenceMs = 1500;
