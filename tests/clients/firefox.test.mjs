@@ -13,6 +13,7 @@ import { openFirefoxContext, startFirefox } from './lib/firefox.mjs';
 import { token } from './lib/hub.mjs';
 import { PackageTab } from './lib/package_page.mjs';
 import { active, allSee, KINDS, numbers, openTabs, setUpWorld } from './lib/package_world.mjs';
+import { hangingLeader } from './lib/package_scenarios.mjs';
 import { eventually } from './lib/wait.mjs';
 
 let browser;
@@ -168,6 +169,9 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
     assert.deepEqual(await tab.untilSeen(2), ['a', '1'], 'a tab sees what is for others, as long as they are there');
   });
 }
+
+test('Firefox: a leader that hangs is replaced, and nobody misses anything, nor does it when it wakes', (t) =>
+  hangingLeader(t, (each) => openFirefoxContext(each, browser)));
 
 test('Firefox, without SharedWorker and Web Locks: each tab has a stream of its own', async (t) => {
   const { context, origin, options, hub } = await setUp(t);

@@ -9,6 +9,7 @@ import { startBrowser } from './lib/browser.mjs';
 import { startDemo, startHub, token } from './lib/hub.mjs';
 import { built, LACKS, PackageTab, servePackage } from './lib/package_page.mjs';
 import { active, allSee, KINDS, numbers, openTabs, setUpWorld } from './lib/package_world.mjs';
+import { hangingLeader } from './lib/package_scenarios.mjs';
 import { eventually, letPass } from './lib/wait.mjs';
 
 let browser;
@@ -264,6 +265,8 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
     assert.equal((await tab.untilSeen(1)).at(-1), '2');
   });
 }
+
+test('a leader that hangs is replaced, and nobody misses anything, nor does it when it wakes', (t) => hangingLeader(t, openContext));
 
 test('without SharedWorker and Web Locks each tab has a stream of its own, and a user with three is warned of', async (t) => {
   const world = await setUp(t, { 'limits.per_user': 0 });

@@ -145,8 +145,8 @@ export class PackageTab {
     return (await this.seen()).map(({ type }) => type);
   }
 
-  until(what, condition) {
-    return eventually(what, async () => condition(await this.stats()));
+  until(what, condition, patienceMs) {
+    return eventually(what, async () => condition(await this.stats()), patienceMs);
   }
 
   untilOpen() {
