@@ -48,7 +48,8 @@ export function openLeader(options: LinkOptions, ears: LinkEars): Link {
   };
   hall.onmessage = ({ data }: MessageEvent<ToHall>) => {
     if ('from' in data) return lead?.receive(data.from, data.message);
-    if ('call' in data) return lead && say({ here: true });
+    // Firefox hands messages to a page that waits in a synchronous request, but runs no microtask of it, nor its stream.
+    if ('call' in data) return queueMicrotask(() => lead && say({ here: true }));
     pulse.heard();
     if (!('hello' in data)) return;
     leader = data.hello;

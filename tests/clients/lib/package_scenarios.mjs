@@ -14,12 +14,11 @@ function hangUntil() {
     /** Does not return before it hangs, as far as the server can tell. */
     async hang(tab) {
       const before = waiting.length;
-      const hanging = tab.page.evaluate(() => {
+      await tab.page.evaluate(() => {
         const request = new XMLHttpRequest();
         request.open('GET', '/hang', false);
         setTimeout(() => request.send());
       });
-      await hanging;
       await eventually('the tab hangs', () => waiting.length > before);
     },
     wake: () => waiting.splice(0).forEach((response) => response.end()),
@@ -40,7 +39,8 @@ export async function hangingLeader(t, openContext) {
     const leader = (await Promise.all(tabs.map((tab) => tab.stats()))).findIndex(({ tab }) => tab === connection.tab);
     const [hung] = tabs.splice(leader, 1);
     await hang(hung);
-    const isReplaced = (stats) => stats.state === 'open' && stats.tabs === 3 && stats.connection.tab !== connection.tab;
+    // Firefox still hands messages to a page that hangs so, which makes it one of the followers.
+    const isReplaced = ({ state, tabs: there, connection: now }) => state === 'open' && there >= 3 && now.tab !== connection.tab;
     await Promise.all(tabs.map((tab) => tab.until('another leads', isReplaced, 40_000)));
     for (let n = 0; n < 10; n += 1) await next();
     await allSee(tabs, published);
