@@ -301,6 +301,8 @@ export class Connection {
         return storeClientId(this.#mode, message.id);
       case 'ping':
         return this.#post({ t: 'pong' });
+      case 'here':
+        return;
       case 'lost':
         return this.#join(this.#lock);
     }
@@ -343,7 +345,7 @@ export class Connection {
     try {
       const given = typeof this.#token === 'function' ? await this.#token(reason) : this.#token;
       // What a header cannot carry must not become an error that shows it.
-      token = typeof given === 'string' && /^[\x21-\x7e]+$/.test(given) ? given : null;
+      token = typeof given === 'string' && /^[\x21-\x7e]+$/.test(given) ? given : '';
     } catch (error) {
       report(error);
     }

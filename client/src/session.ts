@@ -165,6 +165,7 @@ export class Session {
       case 'open':
         return this.#reopen();
       case 'pong':
+      case 'call':
         return;
     }
   }
@@ -420,10 +421,14 @@ export class Session {
       return reason === 'refused' && token === this.#shown ? null : (this.#shown = token);
     }
     if (reason === 'start' && this.#shown) return this.#shown;
+    let hasFailed = false;
     for (const seat of askable) {
       const token = await this.#ask(seat, reason);
       if (token) return (this.#shown = token);
+      hasFailed ||= token === null;
     }
+    // Functions that answer, and have no token, will have none in a second either.
+    if (!hasFailed) return null;
     throw new Error('no token');
   }
 

@@ -30,7 +30,7 @@ export interface StreamEars {
   batch(): Promise<void> | undefined;
   phase(phase: Phase, reason?: StopReason): void;
   error(error: StreamError): void;
-  /** Gives the token to show, empty for none, or `null` if a refused one has no successor. */
+  /** Gives the token to show, empty for none, or `null` if there is to be one and is not. */
   token(reason: TokenReason): Promise<string | null>;
   /** The server takes this request from nobody. Whether somebody has seen to it, and the stream was opened otherwise. */
   refused(status: number): boolean;
@@ -143,7 +143,7 @@ export class Stream {
       return isOvertaken() ? undefined : this.#wait('token');
     }
     if (isOvertaken()) return;
-    if (token === null) return this.#fail('unauthorized');
+    if (token === null) return this.#fail(this.#wasRefused ? 'unauthorized' : 'token');
     let response;
     try {
       response = await this.#env.fetch(this.#address(), this.#request(token));

@@ -327,6 +327,38 @@ describe('tokens', () => {
   });
 });
 
+describe('a token function that has none', () => {
+  test('is told once and not asked again, until somebody acts', async () => {
+    let given = '';
+    const tab = await openTab(['a'], () => given);
+    await clock.advance(3600_000);
+    expect(tab.errors).toMatchObject([{ code: 'token', fatal: true }]);
+    expect([tab.asked, hub.requests, tab.status.state]).toEqual([['start'], [], 'stopped']);
+    given = 'token';
+    tab.say({ t: 'open' });
+    await clock.advance(100);
+    expect([tab.status.state, tab.errors.length]).toEqual(['open', 1]);
+  });
+
+  test('costs nothing where another tab has one', async () => {
+    const without = new Tab(['a']);
+    without.token = () => '';
+    const other = new Tab(['a']);
+    other.token = () => 'token';
+    other.join(session);
+    without.join(session);
+    await clock.advance(100);
+    expect([other.status.state, without.errors]).toEqual(['open', []]);
+  });
+
+  test('after a refusal it is the refusal that is told', async () => {
+    hub.answer = () => refusal(401);
+    const tab = await openTab(['a'], (reason) => (reason === 'refused' ? '' : 'old'));
+    expect(tab.errors).toMatchObject([{ code: 'unauthorized', fatal: true }]);
+    expect(tab.asked).toEqual(['start', 'refused']);
+  });
+});
+
 describe('evicted', () => {
   const evict = async () => {
     hub.say('event: corecast.evicted\nretry: 86400000\ndata: {}\n\n');

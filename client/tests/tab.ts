@@ -130,6 +130,7 @@ export class Tab {
         return;
       case 'ping':
         return this.say({ t: 'pong' });
+      case 'here':
       case 'lost':
         return;
     }

@@ -457,6 +457,55 @@ test('a token that no header can carry is no error that shows it', async (t) => 
   assert.doesNotMatch(JSON.stringify([await tab.notices(), said]), /secret/);
 });
 
+test('a token function that gives nothing: one clear error, and no request', async (t) => {
+  const { context, origin, options, cutter } = await setUp(t);
+  for (const nothing of [undefined, null, '', {}]) {
+    let asked = 0;
+    const mint = () => {
+      asked += 1;
+      return nothing;
+    };
+    const tab = await PackageTab.open(context, origin, { ...options, user: String(nothing) }, { token: 'call:mint', functions: { mint } });
+    await tab.until('stopped', ({ state }) => state === 'stopped');
+    await letPass(1500);
+    assert.deepEqual((await tab.notices()).map(({ code, fatal }) => [code, fatal]), [['token', true]]);
+    assert.equal(asked, 1);
+    await tab.page.close();
+  }
+  assert.equal(cutter.accepted, 0);
+});
+
+test('in a frame that may neither store nor share: a stream of its own, and no error', async (t) => {
+  const frame = '<!doctype html><iframe sandbox="allow-scripts" src="/inner"></iframe>';
+  const inner = (_request, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>inner</title><script src="/client.js"></script>');
+  };
+  // Its origin is opaque, which a hub knows as any other.
+  const { context, origin, options, hub } = await setUp(t, { 'cors.origins': ['*'] }, { page: frame, other: { inner } });
+  const page = await context.newPage();
+  await page.goto(origin);
+  const [, framed] = page.frames();
+  const forbidden = () => {
+    const isRefused = (run) => {
+      try {
+        run();
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    return [isRefused(() => localStorage.length), isRefused(() => new SharedWorker('/client-worker.js'))];
+  };
+  assert.deepEqual(await framed.evaluate(forbidden), [true, true]);
+  const tab = new PackageTab(framed, { options });
+  await tab.begin();
+  await tab.untilOpen();
+  await hub.publish({ topics: ['numbers'], data: '0' });
+  assert.deepEqual(await tab.untilSeen(1), ['0']);
+  assert.deepEqual([(await tab.stats()).mode, await tab.notices()], ['solo', []]);
+  assert.equal(await active(hub), 1);
+});
+
 test('the demo page: five tabs share a stream, and say so', async (t) => {
   const { url } = await startDemo(t);
   const context = await openContext(t);

@@ -19,9 +19,9 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
-/** Starts a browser; it ends with the test `t`. */
-export async function startBrowser(t) {
-  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS });
+/** Starts a browser, with more `options` if need be; it ends with the test `t`. */
+export async function startBrowser(t, options = []) {
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: [...ARGUMENTS, ...options] });
   t.after(() => browser.close());
   return browser;
 }
