@@ -249,7 +249,8 @@ export class Connection {
         return fallBack();
       }
     } else {
-      link = openInPage(mode, options, ears, () => isNow() && this.#onLoadFailed());
+      const failed = () => isNow() && this.#onLoadFailed();
+      link = openInPage(mode, options, ears, failed, () => isNow() && fallBack());
     }
     this.#link = link;
   }
@@ -398,11 +399,17 @@ export class Connection {
   }
 }
 
-function openInPage(mode: 'leader' | 'solo', options: LinkOptions, ears: LinkEars, failed: () => void): Link {
+function openInPage(
+  mode: 'leader' | 'solo',
+  options: LinkOptions,
+  ears: LinkEars,
+  failed: () => void,
+  fallBack: () => void,
+): Link {
   let link: Link | undefined;
   let isClosed = false;
   import('./hosts/in_page.ts').then(({ openLeader, openSolo }) => {
-    if (!isClosed) link = (mode === 'leader' ? openLeader : openSolo)(options, ears);
+    if (!isClosed) link = (mode === 'leader' ? openLeader : openSolo)(options, ears, fallBack);
   }, failed);
   return {
     post: (message) => link?.post(message),

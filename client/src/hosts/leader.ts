@@ -24,7 +24,8 @@ interface ToFollower {
 /** Bytes that come so soon after others were not read by a page that hung in between. */
 const FRESH_MS = 3000;
 
-export function openLeader(options: LinkOptions, ears: LinkEars): Link {
+/** Calls `forbidden` if the page may have no Web Locks: one of an opaque origin, such as a sandboxed frame. */
+export function openLeader(options: LinkOptions, ears: LinkEars, forbidden: () => void): Link {
   const { name, tab } = options;
   const lock = `${name} ${tab}`;
   const hall = new BroadcastChannel(name);
@@ -124,7 +125,7 @@ export function openLeader(options: LinkOptions, ears: LinkEars): Link {
     ears.ready(lock);
     want({ signal: closing.signal });
     pulse.start();
-  });
+  }, forbidden);
 
   const post = (message: ToSession) => {
     if (lead) lead.receive(tab, message);
