@@ -46,7 +46,10 @@ async function bundle({ file, entry, format, script }) {
     format,
     // Not `define` alone, which takes no `?.`: the banner runs before the bundle does.
     banner: { js: script.startsWith('document') ? `var corecast_script=${script};` : '' },
-    define: { SCRIPT_URL: format === 'esm' ? 'import.meta.url' : 'corecast_script' },
+    define: {
+      SCRIPT_URL: format === 'esm' ? 'import.meta.url' : 'corecast_script',
+      CLASSIC_URL: format === 'esm' ? 'undefined' : 'corecast_script',
+    },
     ...(entry === 'index.ts' && format === 'iife' ? { globalName: 'corecast' } : {}),
   });
   return outputFiles.map(({ path, contents }) => ({ name: path.split('/').at(-1), contents: Buffer.from(contents) }));

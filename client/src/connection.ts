@@ -399,6 +399,15 @@ export class Connection {
   }
 }
 
+/** Replaced when built: where the classic script is. */
+declare const CLASSIC_URL: string | undefined;
+
+/** A classic script of another origin has no address that an import could be relative to (HTML: "muted errors"). */
+function loadHosts(): Promise<typeof import('./hosts/in_page.ts')> {
+  if (typeof CLASSIC_URL === 'undefined') return import('./hosts/in_page.ts');
+  return import(new URL('client-host.mjs', CLASSIC_URL).href);
+}
+
 function openInPage(
   mode: 'leader' | 'solo',
   options: LinkOptions,
@@ -408,7 +417,7 @@ function openInPage(
 ): Link {
   let link: Link | undefined;
   let isClosed = false;
-  import('./hosts/in_page.ts').then(({ openLeader, openSolo }) => {
+  loadHosts().then(({ openLeader, openSolo }) => {
     if (!isClosed) link = (mode === 'leader' ? openLeader : openSolo)(options, ears, fallBack);
   }, failed);
   return {

@@ -475,6 +475,19 @@ test('a token function that gives nothing: one clear error, and no request', asy
   assert.equal(cutter.accepted, 0);
 });
 
+test('a classic script of another origin: tabs share by a leader', async (t) => {
+  const scripts = await servePackage(t);
+  const page = `<!doctype html><title>page</title><script src="${scripts}/client.js"></script>`;
+  const { context, origin, options, hub } = await setUp(t, {}, { page });
+  const tabs = [];
+  for (let n = 0; n < 3; n += 1) tabs.push(await PackageTab.open(context, origin, options));
+  for (const tab of tabs) await tab.until('all', ({ state, tabs: there, mode }) => state === 'open' && there === 3 && mode === 'leader');
+  assert.equal(await active(hub), 1);
+  const { published, next } = numbers(hub);
+  await next();
+  await allSee(tabs, published);
+});
+
 test('in a frame that may neither store nor share: a stream of its own, and no error', async (t) => {
   const frame = '<!doctype html><iframe sandbox="allow-scripts" src="/inner"></iframe>';
   const inner = (_request, response) => {
