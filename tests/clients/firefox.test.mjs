@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { openFirefoxContext, startFirefox } from './lib/firefox.mjs';
+import { openPuppeteerContext, startFirefox } from './lib/puppeteer.mjs';
 import { token } from './lib/hub.mjs';
 import { PackageTab } from './lib/package_page.mjs';
 import { active, allSee, KINDS, numbers, openTabs, setUpWorld } from './lib/package_world.mjs';
@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => closeBrowser?.());
 
-const setUp = async (t, settings) => setUpWorld(t, await openFirefoxContext(t, browser), settings);
+const setUp = async (t, settings) => setUpWorld(t, await openPuppeteerContext(t, browser), settings);
 
 for (const [kind, lacks] of Object.entries(KINDS)) {
   const open = (count, world, extra = {}) => openTabs(count, world, { lacks, ...extra });
@@ -171,7 +171,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 }
 
 test('Firefox: a leader that hangs is replaced, and nobody misses anything, nor does it when it wakes', (t) =>
-  hangingLeader(t, (each) => openFirefoxContext(each, browser)));
+  hangingLeader(t, (each) => openPuppeteerContext(each, browser)));
 
 test('Firefox, without SharedWorker and Web Locks: each tab has a stream of its own', async (t) => {
   const { context, origin, options, hub } = await setUp(t);
@@ -185,7 +185,7 @@ test('Firefox, without SharedWorker and Web Locks: each tab has a stream of its 
 });
 
 test('Firefox: a worker script that is missing is done without', async (t) => {
-  const { context, origin, options, hub } = await setUpWorld(t, await openFirefoxContext(t, browser), {}, { without: ['client-worker.js'] });
+  const { context, origin, options, hub } = await setUpWorld(t, await openPuppeteerContext(t, browser), {}, { without: ['client-worker.js'] });
   const tabs = [];
   for (let n = 0; n < 3; n += 1) tabs.push(await PackageTab.open(context, origin, options));
   for (const tab of tabs) await tab.until('all', ({ state, tabs: there, mode }) => state === 'open' && there === 3 && mode === 'leader');
