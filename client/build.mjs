@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
+import { minify } from 'terser';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ASSETS = join(HERE, '../server/assets/client');
@@ -46,10 +47,26 @@ async function bundle({ file, entry, format, script }) {
     format,
     // Not `define` alone, which takes no `?.`: the banner runs before the bundle does.
     banner: { js: script.startsWith('document') ? `var corecast_script=${script};` : '' },
-    define: { SCRIPT_URL: format === 'esm' ? 'import.meta.url' : 'corecast_script' },
+    define: {
+      SCRIPT_URL: format === 'esm' ? 'import.meta.url' : 'corecast_script',
+      CLASSIC_URL: format === 'esm' ? 'undefined' : 'corecast_script',
+    },
     ...(entry === 'index.ts' && format === 'iife' ? { globalName: 'corecast' } : {}),
   });
-  return outputFiles.map(({ path, contents }) => ({ name: path.split('/').at(-1), contents: Buffer.from(contents) }));
+  // A second minifier, which inlines what esbuild leaves: 3 % less.
+  const [mapBefore, codeBefore] = outputFiles.map(({ text }) => text);
+  const { code, map } = await minify(
+    { [file]: codeBefore },
+    {
+      module: format === 'esm',
+      compress: { passes: 3, ecma: 2020 },
+      sourceMap: { content: mapBefore, filename: file },
+    },
+  );
+  return [
+    { name: file, contents: Buffer.from(code) },
+    { name: `${file}.map`, contents: Buffer.from(map) },
+  ];
 }
 
 const files = (await Promise.all(OUTPUTS.map(bundle))).flat();
@@ -77,5 +94,5 @@ if (process.argv.includes('--check')) {
 rmSync(DIST, { recursive: true, force: true });
 mkdirSync(DIST);
 for (const { name, contents } of files) writeFileSync(join(DIST, name), contents);
-for (const { name } of scripts) appendFileSync(join(DIST, name), `//# sourceMappingURL=${name}.map\n`);
+for (const { name } of scripts) appendFileSync(join(DIST, name), `\n//# sourceMappingURL=${name}.map\n`);
 execFileSync(join(HERE, 'node_modules/.bin/tsc'), ['--project', 'tsconfig.types.json'], { cwd: HERE, stdio: 'inherit' });

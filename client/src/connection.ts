@@ -249,7 +249,8 @@ export class Connection {
         return fallBack();
       }
     } else {
-      link = openInPage(mode, options, ears, () => isNow() && this.#onLoadFailed());
+      const failed = () => isNow() && this.#onLoadFailed();
+      link = openInPage(mode, options, ears, failed, () => isNow() && fallBack());
     }
     this.#link = link;
   }
@@ -302,6 +303,8 @@ export class Connection {
         return storeClientId(this.#mode, message.id);
       case 'ping':
         return this.#post({ t: 'pong' });
+      case 'here':
+        return;
       case 'lost':
         return this.#join(this.#lock);
     }
@@ -344,7 +347,7 @@ export class Connection {
     try {
       const given = typeof this.#token === 'function' ? await this.#token(reason) : this.#token;
       // What a header cannot carry must not become an error that shows it.
-      token = typeof given === 'string' && /^[\x21-\x7e]+$/.test(given) ? given : null;
+      token = typeof given === 'string' && /^[\x21-\x7e]+$/.test(given) ? given : '';
     } catch (error) {
       report(error);
     }
@@ -397,11 +400,26 @@ export class Connection {
   }
 }
 
-function openInPage(mode: 'leader' | 'solo', options: LinkOptions, ears: LinkEars, failed: () => void): Link {
+/** Replaced when built: where the classic script is. */
+declare const CLASSIC_URL: string | undefined;
+
+/** A classic script of another origin has no address that an import could be relative to (HTML: "muted errors"). */
+function loadHosts(): Promise<typeof import('./hosts/in_page.ts')> {
+  if (typeof CLASSIC_URL === 'undefined') return import('./hosts/in_page.ts');
+  return import(new URL('client-host.mjs', CLASSIC_URL).href);
+}
+
+function openInPage(
+  mode: 'leader' | 'solo',
+  options: LinkOptions,
+  ears: LinkEars,
+  failed: () => void,
+  fallBack: () => void,
+): Link {
   let link: Link | undefined;
   let isClosed = false;
-  import('./hosts/in_page.ts').then(({ openLeader, openSolo }) => {
-    if (!isClosed) link = (mode === 'leader' ? openLeader : openSolo)(options, ears);
+  loadHosts().then(({ openLeader, openSolo }) => {
+    if (!isClosed) link = (mode === 'leader' ? openLeader : openSolo)(options, ears, fallBack);
   }, failed);
   return {
     post: (message) => link?.post(message),

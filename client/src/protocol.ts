@@ -44,7 +44,7 @@ export type ErrorCode =
   | 'refused'
   /** The answer is no event stream. */
   | 'not_a_stream'
-  /** The token function failed, gave no token, or took too long. */
+  /** The token function failed or took too long: it is asked again later. Fatal if it gave nothing that is a token. */
   | 'token'
   /** More topics than one stream can have, or topics that the server does not take. */
   | 'topics'
@@ -135,7 +135,10 @@ export type ToSession =
   | Join
   | { t: 'leave' }
   | { t: 'topics'; topics: string[] }
-  /** The answer to `ask`; `n` of 0: a new plain token, unasked. */
+  /**
+   * The answer to `ask`: `null` if the function failed, empty if it gave nothing that is a token. `n` of 0: a new plain
+   * token, unasked.
+   */
   | { t: 'token'; n: number; token: string | null }
   | { t: 'hidden'; hidden: boolean }
   | { t: 'online' }
@@ -143,7 +146,9 @@ export type ToSession =
   | { t: 'ack'; n: number }
   /** Somebody acts: a stopped stream shall open again. */
   | { t: 'open' }
-  | { t: 'pong' };
+  | { t: 'pong' }
+  /** A tab asks whether its worker lives. */
+  | { t: 'call' };
 
 export type ToTab =
   /**
@@ -158,6 +163,8 @@ export type ToTab =
   /** The stream's new name, to be kept. */
   | { t: 'client_id'; id: string }
   | { t: 'ping' }
+  /** The answer to `call`. */
+  | { t: 'here' }
   /** The session does not know this tab (any more): it is to join again. */
   | { t: 'lost' };
 

@@ -40,6 +40,9 @@ export interface Census {
 /** Events on their way to one tab. */
 const WINDOW = 512;
 
+/** The stream is read no faster than its tabs, but for a tab that is behind for so long. */
+const PACE_MS = 1000;
+
 /** Changes of topics within this are one change. */
 const SETTLE_MS = 50;
 
@@ -78,6 +81,8 @@ interface Seat extends Join {
   /** The last id that the tab has been told. */
   told: string;
   hiddenAt: number;
+  /** It was waited for in vain, and has not caught up since. */
+  isLate: boolean;
 }
 
 interface Stopped {
@@ -114,6 +119,7 @@ export class Session {
   #renewedAt = -Infinity;
   #onlineAt = -Infinity;
   #connection: ConnectionRecord | undefined;
+  #readOn = () => {};
   #opens = 0;
   #gaps = 0;
 
@@ -137,7 +143,7 @@ export class Session {
     }
     this.#stream = new Stream(config, env, {
       event: (event) => this.#onEvent(event),
-      batch: () => this.#seats.forEach((seat) => this.#serve(seat)),
+      batch: () => this.#pace(),
       phase: (_phase, reason) => this.#onPhase(reason),
       error: (error) => this.#tell({ t: 'error', error }),
       token: (reason) => this.#token(reason),
@@ -164,10 +170,12 @@ export class Session {
         return this.#onOnline();
       case 'ack':
         seat.acked = Math.max(seat.acked, message.n);
-        return this.#serve(seat);
+        this.#serve(seat);
+        return this.#behind().length > 0 ? undefined : this.#readOn();
       case 'open':
         return this.#reopen();
       case 'pong':
+      case 'call':
         return;
     }
   }
@@ -177,6 +185,7 @@ export class Session {
     const seat = this.#seats.get(port);
     if (!seat) return;
     this.#seats.delete(port);
+    if (this.#behind().length === 0) this.#readOn();
     for (const answer of [...this.#answers.values()]) if (answer.port === port) answer.settle(null);
     if (this.#seats.size === 0) return this.close();
     this.#ghosts.add(seat);
@@ -189,6 +198,7 @@ export class Session {
     this.#cancelSettle?.();
     this.#cancelSettle = undefined;
     this.#cancelLook();
+    this.#readOn();
     this.#ghosts.clear();
     this.#since.clear();
     this.#stream.close();
@@ -208,7 +218,7 @@ export class Session {
     for (const ghost of this.#ghosts) if (ghost.tab === join.tab) this.#ghosts.delete(ghost);
     const end = this.#ring.end;
     const last = join.seen.at(-1) ?? '';
-    const seat: Seat = { ...join, port, next: end, sent: end, acked: end, last, told: last, hiddenAt: now() };
+    const seat: Seat = { ...join, port, next: end, sent: end, acked: end, last, told: last, hiddenAt: now(), isLate: false };
     this.#seats.set(port, seat);
     this.#stream.clientId ||= join.clientId;
     if (this.#hasBegun && last) this.#findPlace(seat);
@@ -237,6 +247,27 @@ export class Session {
     seat.port.post({ t: 'events', n: seat.sent, events: [{ type: `${CONTROL_PREFIX}gap`, data, id: to }], last: to });
   }
 
+  /** What came in one piece goes to all tabs. Gives when to read on, if some have yet to read. */
+  #pace(): Promise<void> | undefined {
+    this.#seats.forEach((seat) => this.#serve(seat));
+    if (this.#behind().length === 0) return undefined;
+    return new Promise((resolve) => {
+      const cancel = this.#env.after(PACE_MS, () => {
+        for (const seat of this.#behind()) seat.isLate = true;
+        resolve();
+      });
+      this.#readOn = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** Tabs that read, and are not through with what there is. */
+  #behind(): Seat[] {
+    return [...this.#seats.values()].filter((seat) => !seat.isLate && seat.next < this.#ring.end);
+  }
+
   /**
    * Sends a tab what it has yet to see, as far as its window goes, and how far that is. A full window holds up what is for
    * the tab, not what is for others.
@@ -259,6 +290,7 @@ export class Session {
       seat.next += 1;
       seat.last = event.id || seat.last;
     }
+    if (seat.next === ring.end) seat.isLate = false;
     if (room <= 0 || (events.length === 0 && seat.last === seat.told)) return;
     // Telling a place takes room, too: a tab that reads nothing must not pile them up.
     seat.sent += events.length || 1;
@@ -421,10 +453,14 @@ export class Session {
       return reason === 'refused' && token === this.#shown ? null : (this.#shown = token);
     }
     if (reason === 'start' && this.#shown) return this.#shown;
+    let hasFailed = false;
     for (const seat of askable) {
       const token = await this.#ask(seat, reason);
       if (token) return (this.#shown = token);
+      hasFailed ||= token === null;
     }
+    // Functions that answer, and have no token, will have none in a second either.
+    if (!hasFailed) return null;
     throw new Error('no token');
   }
 

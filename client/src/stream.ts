@@ -28,11 +28,11 @@ export interface StreamOptions {
 
 export interface StreamEars {
   event(event: StreamEvent): void;
-  /** All events of what came in one piece have been told. */
-  batch(): void;
+  /** All events of a piece have been told. Nothing more is read before what it gives is settled. */
+  batch(): Promise<void> | undefined;
   phase(phase: Phase, reason?: StopReason): void;
   error(error: StreamError): void;
-  /** Gives the token to show, empty for none, or `null` if a refused one has no successor. */
+  /** Gives the token to show, empty for none, or `null` if there is to be one and is not. */
   token(reason: TokenReason): Promise<string | null>;
   /** The server takes this request from nobody. Whether somebody has seen to it, and the stream was opened otherwise. */
   refused(status: number): boolean;
@@ -40,6 +40,9 @@ export interface StreamEars {
 
 /** Characters of an event, and of a line. The hub's default bound is a sixteenth of it. */
 const EVENT_CHARS_MAX = 1 << 20;
+
+/** What is parsed in one go. An event has 6 characters at least, so that no piece has more than half of what a ring holds. */
+const PIECE_CHARS = 3000;
 
 /** A stream that lived so long, or brought an event, was worth its connection. */
 const WORTH_MS = 1000;
@@ -147,7 +150,7 @@ export class Stream {
       return isOvertaken() ? undefined : this.#wait('token');
     }
     if (isOvertaken()) return;
-    if (token === null) return this.#fail('unauthorized');
+    if (token === null) return this.#fail(this.#wasRefused ? 'unauthorized' : 'token');
     let response;
     try {
       response = await this.#env.fetch(this.#address(), this.#request(token));
@@ -221,9 +224,13 @@ export class Stream {
       for (;;) {
         const { done, value } = await reader.read();
         if (done || turn !== this.#turn) return hasMoved;
-        this.#heardAt = this.#env.now();
-        parser.feed(decoder.decode(value, { stream: true }));
-        if (turn === this.#turn) this.#ears.batch();
+        const text = decoder.decode(value, { stream: true });
+        for (let start = 0; start < text.length; start += PIECE_CHARS) {
+          this.#heardAt = this.#env.now();
+          parser.feed(text.slice(start, start + PIECE_CHARS));
+          if (turn === this.#turn) await this.#ears.batch();
+          if (turn !== this.#turn) return hasMoved;
+        }
       }
     } catch {
       // An abort, by the server or by us. A proxy may have made a clean end of one, so both mean the same here.

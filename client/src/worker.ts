@@ -44,6 +44,7 @@ function begin(messages: MessagePort): void {
   };
   const onMessage = (data: ToSession) => {
     unanswered = 0;
+    if (data.t === 'call') return port.post({ t: 'here' });
     if (data.t === 'join') {
       session ??= new Session(realEnv, data.config, 'worker', openCensus(), tabs, GATHER_MS);
       if (data.lock && hasLocks()) {

@@ -35,6 +35,11 @@ class World {
   readonly clock = new Clock();
   readonly hub: FakeHub;
   session: Session;
+  /** The session can no longer reach the hub, nor be told by it: another has its place. */
+  #end = () => {};
+  /** Leaders that woke, and of them those that were told of no gap. */
+  woken = 0;
+  wokenWhole = 0;
   owed: Owed[] = [];
   steps: string[] = [];
 
@@ -48,6 +53,10 @@ class World {
 
   #newSession(expected: number): Session {
     const env = fakeEnv(this.clock, this.hub, this.random);
+    let isOver = false;
+    this.#end = () => (isOver = true);
+    const { fetch } = env;
+    env.fetch = (url, init) => (isOver ? new Promise(() => {}) : fetch(url, init));
     return new Session(env, { ...CONFIG, silenceMs: 1e9 }, 'host', undefined, expected, 500);
   }
 
@@ -63,7 +72,8 @@ class World {
     else if (kind < 81) hub.endAll();
     else if (kind < 84) this.#breakHub();
     else if (kind < 88) this.#freezeOrThaw();
-    else if (kind < 91) await this.#changeLeader();
+    else if (kind < 90) await this.#changeLeader();
+    else if (kind < 94) await this.#hangLeader();
     else await this.clock.advance(random.below(2000));
   }
 
@@ -120,6 +130,38 @@ class World {
     await this.#settle();
   }
 
+  /** The leader's tab runs nothing until another has its place, and then becomes one of the others. */
+  async #hangLeader(): Promise<void> {
+    const leader = this.owed[0];
+    if (!leader || leader.tab.isFrozen || this.owed.length < 2) return;
+    const old = this.session;
+    leader.tab.orphan();
+    for (let n = this.random.below(5); n > 0; n -= 1) this.hub.publish(this.random.pick(TOPICS));
+    this.#end();
+    this.session = this.#newSession(this.owed.length);
+    for (const { tab } of this.owed.slice(1)) {
+      tab.orphan();
+      tab.queue = [];
+      tab.isFrozen = false;
+      tab.join(this.session);
+    }
+    await this.#settle();
+    for (let n = this.random.below(5); n > 0; n -= 1) this.hub.publish(this.random.pick(TOPICS));
+    old.close();
+    const seen = leader.tab.seen.length;
+    leader.tab.join(this.session);
+    await this.#settle();
+    this.woken += 1;
+    if (leader.tab.types().lastIndexOf('corecast.gap') < seen) {
+      this.wokenWhole += 1;
+    } else {
+      // Nobody else wanted its topics, and it has been told so.
+      this.check(leader, false);
+      this.owed.shift();
+      leader.tab.leave();
+    }
+  }
+
   /** Until the stream has the topics of all: before that nobody is owed what is new to him. */
   async #settle(): Promise<void> {
     this.hub.answer = () => undefined;
@@ -150,6 +192,8 @@ class World {
 test('every tab sees every event once and in order', { timeout: 180_000 }, async () => {
   let events = 0;
   let reconnects = 0;
+  let woken = 0;
+  let wokenWhole = 0;
   for (let seed = 1; seed <= 300; seed += 1) {
     const world = new World(seed);
     try {
@@ -160,7 +204,10 @@ test('every tab sees every event once and in order', { timeout: 180_000 }, async
     }
     events += world.owed.reduce((sum, { tab }) => sum + tab.data.length, 0);
     reconnects += world.hub.requests.length;
+    woken += world.woken;
+    wokenWhole += world.wokenWhole;
   }
   expect(events).toBeGreaterThan(15_000);
   expect(reconnects).toBeGreaterThan(2000);
+  expect([woken > 100, wokenWhole > 30], `${wokenWhole} of ${woken}`).toEqual([true, true]);
 });

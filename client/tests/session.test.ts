@@ -437,6 +437,38 @@ describe('tokens', () => {
   });
 });
 
+describe('a token function that has none', () => {
+  test('is told once and not asked again, until somebody acts', async () => {
+    let given = '';
+    const tab = await openTab(['a'], () => given);
+    await clock.advance(3600_000);
+    expect(tab.errors).toMatchObject([{ code: 'token', fatal: true }]);
+    expect([tab.asked, hub.requests, tab.status.state]).toEqual([['start'], [], 'stopped']);
+    given = 'token';
+    tab.say({ t: 'open' });
+    await clock.advance(100);
+    expect([tab.status.state, tab.errors.length]).toEqual(['open', 1]);
+  });
+
+  test('costs nothing where another tab has one', async () => {
+    const without = new Tab(['a']);
+    without.token = () => '';
+    const other = new Tab(['a']);
+    other.token = () => 'token';
+    other.join(session);
+    without.join(session);
+    await clock.advance(100);
+    expect([other.status.state, without.errors]).toEqual(['open', []]);
+  });
+
+  test('after a refusal it is the refusal that is told', async () => {
+    hub.answer = () => refusal(401);
+    const tab = await openTab(['a'], (reason) => (reason === 'refused' ? '' : 'old'));
+    expect(tab.errors).toMatchObject([{ code: 'unauthorized', fatal: true }]);
+    expect(tab.asked).toEqual(['start', 'refused']);
+  });
+});
+
 describe('evicted', () => {
   const evict = async () => {
     hub.say('event: corecast.evicted\nretry: 86400000\ndata: {}\n\n');
@@ -540,14 +572,33 @@ describe('tabs that do not keep up', () => {
     expect(frozen.data).toHaveLength(900);
   });
 
-  test('one that falls off the ring is told what it missed', async () => {
+  test('one that reads a moment later is waited for, however much comes in one go', async () => {
+    const tabs = [await openTab(['a']), await openTab(['a'])];
+    hub.dropAll();
+    for (let n = 0; n < 5000; n += 1) hub.publish('a');
+    const reading = tabs.map(async (tab) => {
+      while (tab.data.length < 5000) {
+        tab.isFrozen = true;
+        await clock.advance(100);
+        tab.thaw();
+      }
+    });
+    await Promise.all(reading);
+    for (const tab of tabs) expect(tab.types()).not.toContain('corecast.gap');
+  });
+
+  test('one that falls off the ring is told what it missed, and holds the others up once', async () => {
     const frozen = await openTab(['a']);
+    const other = await openTab(['a']);
     frozen.isFrozen = true;
     for (let n = 0; n < 3000; n += 1) {
       hub.publish('a');
       if (n % 100 === 0) await settled();
     }
-    await settled();
+    await clock.advance(999);
+    expect(other.data.length).toBeLessThan(1000);
+    await clock.advance(1);
+    expect(other.data).toHaveLength(3000);
     frozen.thaw();
     await settled();
     const gap = frozen.seen.find(({ type }) => type === 'corecast.gap');

@@ -141,6 +141,7 @@ export class Tab {
         return;
       case 'ping':
         return this.say({ t: 'pong' });
+      case 'here':
       case 'lost':
         return;
     }

@@ -7,7 +7,9 @@ import { after, before, test } from 'node:test';
 
 import { startBrowser } from './lib/browser.mjs';
 import { startDemo, startHub, token } from './lib/hub.mjs';
-import { built, LACKS, PackageTab, servePackage, startCutter } from './lib/package_page.mjs';
+import { built, LACKS, PackageTab, servePackage } from './lib/package_page.mjs';
+import { active, allSee, KINDS, numbers, openTabs, setUpWorld } from './lib/package_world.mjs';
+import { hangingLeader } from './lib/package_scenarios.mjs';
 import { eventually, letPass } from './lib/wait.mjs';
 
 let browser;
@@ -18,55 +20,21 @@ before(async () => {
 });
 after(() => closeBrowser?.());
 
-/** How a browser shares, by what it lacks. */
-const KINDS = {
-  'shared worker': [],
-  'leader, without SharedWorker': ['sharedWorker'],
-};
-
 async function openContext(t) {
   const context = await browser.newContext();
   t.after(() => context.close());
   return context;
 }
 
-/** A hub behind a network that can be cut, an origin with pages, and a browser. */
-async function setUp(t, settings = {}, pages = {}) {
-  const origin = await servePackage(t, pages);
-  const hub = await startHub(t, { 'cors.origins': [origin], ...settings });
-  const cutter = await startCutter(t, hub.url);
-  const context = await openContext(t);
-  const options = { url: `${cutter.url}/events`, topics: ['numbers'] };
-  return { origin, hub, cutter, context, options };
-}
-
-const active = (hub) => hub.metric('sse_active_connections');
-
-/** Publishes numbers; `published` has all of them. */
-function numbers(hub, topic = 'numbers') {
-  const published = [];
-  const next = async () => {
-    const data = String(published.length);
-    await hub.publish({ topics: [topic], data });
-    published.push(data);
-  };
-  return { published, next };
-}
+/** A hub, a network that can be cut, an origin with pages, and a browser. */
+const setUp = async (t, settings, pages) => setUpWorld(t, await openContext(t), settings, pages);
 
 for (const [kind, lacks] of Object.entries(KINDS)) {
-  const openTabs = async (count, { context, origin, options }, extra = {}) => {
-    const tabs = [];
-    for (let n = 0; n < count; n += 1) tabs.push(await PackageTab.open(context, origin, options, { lacks, ...extra }));
-    for (const tab of tabs) await tab.until('all tabs are there', ({ state, tabs: there }) => state === 'open' && there === count);
-    return tabs;
-  };
-  const allSee = async (tabs, published) => {
-    for (const tab of tabs) assert.deepEqual(await tab.untilSeen(published.length), published);
-  };
+  const open = (count, world, extra = {}) => openTabs(count, world, { lacks, ...extra });
 
   test(`${kind}: five tabs hold one connection, and each sees each event once`, async (t) => {
     const world = await setUp(t);
-    const tabs = await openTabs(5, world);
+    const tabs = await open(5, world);
     assert.equal(await active(world.hub), 1);
     const { published, next } = numbers(world.hub);
     for (let n = 0; n < 200; n += 1) await next();
@@ -99,7 +67,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: fifty reloads of one tab cost the others nothing`, async (t) => {
     const world = await setUp(t);
-    const tabs = await openTabs(3, world);
+    const tabs = await open(3, world);
     const { published, next } = numbers(world.hub);
     for (let reload = 0; reload < 50; reload += 1) {
       await next();
@@ -114,7 +82,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: fifty reloads of the only tab leave one connection`, async (t) => {
     const world = await setUp(t);
-    const [tab] = await openTabs(1, world);
+    const [tab] = await open(1, world);
     for (let reload = 0; reload < 50; reload += 1) await tab.reload();
     await tab.untilOpen();
     await eventually('one connection', async () => (await active(world.hub)) === 1);
@@ -126,7 +94,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
   for (const end of ['closes', 'crashes', 'is frozen']) {
     test(`${kind}: the tab that was first ${end}, and the others miss nothing`, async (t) => {
       const world = await setUp(t);
-      const tabs = await openTabs(4, world);
+      const tabs = await open(4, world);
       const { published, next } = numbers(world.hub);
       for (let n = 0; n < 10; n += 1) await next();
       await allSee(tabs, published);
@@ -166,7 +134,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: the network goes and comes back`, async (t) => {
     const world = await setUp(t);
-    const tabs = await openTabs(3, world);
+    const tabs = await open(3, world);
     const { published, next } = numbers(world.hub);
     await next();
     for (let cut = 0; cut < 5; cut += 1) {
@@ -183,10 +151,25 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
     for (const tab of tabs) assert.equal((await tab.stats()).duplicates, 0);
   });
 
+  test(`${kind}: more than a page holds comes in one go when the network is back, and no tab misses any of it`, async (t) => {
+    const world = await setUp(t);
+    const tabs = await open(3, world);
+    const { published, next } = numbers(world.hub);
+    await next();
+    await allSee(tabs, published);
+    world.cutter.cut();
+    await tabs[0].until('the stream is gone', ({ state }) => state !== 'open');
+    for (let n = 0; n < 1600; n += 1) await next();
+    world.cutter.mend();
+    for (const tab of tabs) await tab.page.evaluate(() => dispatchEvent(new Event('online')));
+    await allSee(tabs, published);
+    for (const tab of tabs) assert.ok(!(await tab.types()).includes('corecast.gap'));
+  });
+
   test(`${kind}: a silent network is noticed`, async (t) => {
     const world = await setUp(t, { 'stream.heartbeat': '300ms' });
     world.options.silenceMs = 1500;
-    const tabs = await openTabs(2, world);
+    const tabs = await open(2, world);
     const { published, next } = numbers(world.hub);
     await next();
     await world.hub.heartbeats(6);
@@ -200,7 +183,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: the hub is killed and started again`, async (t) => {
     const world = await setUp(t);
-    const tabs = await openTabs(2, world);
+    const tabs = await open(2, world);
     const { published, next } = numbers(world.hub);
     await next();
     await allSee(tabs, published);
@@ -219,7 +202,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
       return token({ user: 'alice', lifetime: reason === 'start' ? 20 : 3600 });
     };
     const extra = { token: 'call:mint', functions: { mint } };
-    const tabs = await openTabs(2, world, extra);
+    const tabs = await open(2, world, extra);
     const { published, next } = numbers(world.hub);
     for (let n = 0; n < 20; n += 1) await next();
     await tabs[0].until('a stream with the new token', ({ opens, state }) => opens === 2 && state === 'open');
@@ -232,8 +215,8 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
   test(`${kind}: two browsers of a user do not evict each other in turn`, async (t) => {
     const world = await setUp(t);
     const extra = { token: token({ user: 'alice' }) };
-    const old = await openTabs(2, world, extra);
-    const newer = await openTabs(2, { ...world, context: await openContext(t) }, extra);
+    const old = await open(2, world, extra);
+    const newer = await open(2, { ...world, context: await openContext(t) }, extra);
     for (const tab of old) await tab.until('evicted', ({ state, reason }) => state === 'stopped' && reason === 'evicted');
     await letPass(2000);
     assert.equal(await active(world.hub), 1);
@@ -249,7 +232,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: topics follow the tabs`, async (t) => {
     const world = await setUp(t);
-    const [tab] = await openTabs(1, world);
+    const [tab] = await open(1, world);
     const other = await PackageTab.open(world.context, world.origin, { ...world.options, topics: ['letters'] }, { lacks });
     await other.until('both are there', ({ tabs, opens }) => tabs === 2 && opens === 2);
     await world.hub.publish({ topics: ['letters'], data: 'a', type: 'letter' });
@@ -268,7 +251,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
   test(`${kind}: hidden tabs give the stream up after a while, and catch up`, async (t) => {
     const world = await setUp(t);
     world.options.hidden = { closeAfterMs: 300 };
-    const tabs = await openTabs(2, world);
+    const tabs = await open(2, world);
     const { published, next } = numbers(world.hub);
     await next();
     const show = (tab, hidden) =>
@@ -286,7 +269,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: a page that is gone back to goes on`, async (t) => {
     const world = await setUp(t);
-    const [tab, other] = await openTabs(2, world);
+    const [tab, other] = await open(2, world);
     const { published, next } = numbers(world.hub);
     await next();
     await allSee([tab], published);
@@ -301,6 +284,8 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
     assert.equal((await tab.untilSeen(1)).at(-1), '2');
   });
 }
+
+test('a leader that hangs is replaced, and nobody misses anything, nor does it when it wakes', (t) => hangingLeader(t, openContext));
 
 test('without SharedWorker and Web Locks each tab has a stream of its own, and a user with three is warned of', async (t) => {
   const world = await setUp(t, { 'limits.per_user': 0 });
@@ -489,6 +474,68 @@ test('a token that no header can carry is no error that shows it', async (t) => 
   tab.page.on('console', (message) => said.push(message.text()));
   await eventually('an error', async () => (await tab.notices()).length > 0);
   assert.doesNotMatch(JSON.stringify([await tab.notices(), said]), /secret/);
+});
+
+test('a token function that gives nothing: one clear error, and no request', async (t) => {
+  const { context, origin, options, cutter } = await setUp(t);
+  for (const nothing of [undefined, null, '', {}]) {
+    let asked = 0;
+    const mint = () => {
+      asked += 1;
+      return nothing;
+    };
+    const tab = await PackageTab.open(context, origin, { ...options, user: String(nothing) }, { token: 'call:mint', functions: { mint } });
+    await tab.until('stopped', ({ state }) => state === 'stopped');
+    await letPass(1500);
+    assert.deepEqual((await tab.notices()).map(({ code, fatal }) => [code, fatal]), [['token', true]]);
+    assert.equal(asked, 1);
+    await tab.page.close();
+  }
+  assert.equal(cutter.accepted, 0);
+});
+
+test('a classic script of another origin: tabs share by a leader', async (t) => {
+  const scripts = await servePackage(t);
+  const page = `<!doctype html><title>page</title><script src="${scripts}/client.js"></script>`;
+  const { context, origin, options, hub } = await setUp(t, {}, { page });
+  const tabs = [];
+  for (let n = 0; n < 3; n += 1) tabs.push(await PackageTab.open(context, origin, options));
+  for (const tab of tabs) await tab.until('all', ({ state, tabs: there, mode }) => state === 'open' && there === 3 && mode === 'leader');
+  assert.equal(await active(hub), 1);
+  const { published, next } = numbers(hub);
+  await next();
+  await allSee(tabs, published);
+});
+
+test('in a frame that may neither store nor share: a stream of its own, and no error', async (t) => {
+  const frame = '<!doctype html><iframe sandbox="allow-scripts" src="/inner"></iframe>';
+  const inner = (_request, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>inner</title><script src="/client.js"></script>');
+  };
+  // Its origin is opaque, which a hub knows as any other.
+  const { context, origin, options, hub } = await setUp(t, { 'cors.origins': ['*'] }, { page: frame, other: { inner } });
+  const page = await context.newPage();
+  await page.goto(origin);
+  const [, framed] = page.frames();
+  const forbidden = () => {
+    const isRefused = (run) => {
+      try {
+        run();
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    return [isRefused(() => localStorage.length), isRefused(() => new SharedWorker('/client-worker.js'))];
+  };
+  assert.deepEqual(await framed.evaluate(forbidden), [true, true]);
+  const tab = new PackageTab(framed, { options });
+  await tab.begin();
+  await tab.untilOpen();
+  await hub.publish({ topics: ['numbers'], data: '0' });
+  assert.deepEqual(await tab.untilSeen(1), ['0']);
+  assert.deepEqual([(await tab.stats()).mode, await tab.notices()], ['solo', []]);
+  assert.equal(await active(hub), 1);
 });
 
 test('the demo page: five tabs share a stream, and say so', async (t) => {

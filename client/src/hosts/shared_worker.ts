@@ -1,10 +1,11 @@
 // A tab's way to a session in a SharedWorker.
 //
 // Nobody is told when a worker is gone, and it may go with the process of the tab that began it. So the worker holds a Web
-// Lock, too, and a tab that gets it has outlived its worker.
+// Lock, too, and a tab that gets it has outlived its worker. Where there are no Web Locks the tab calls its worker.
 
 import type { ToTab } from '../protocol.ts';
 import { hasLocks, holdLock, type Link, type LinkEars, type LinkOptions, watchLock } from './link.ts';
+import { Pulse } from './pulse.ts';
 
 /** The name of the worker's own lock. Not a tab's: those have a space behind the session's name. */
 export const workerLock = (name: string): string => `${name}#worker`;
@@ -28,7 +29,9 @@ export function openSharedWorker(
     if (!isClosed) failed();
   };
   let isWatched = false;
+  const pulse = new Pulse(() => port.postMessage({ t: 'call' }), gone);
   port.onmessage = ({ data }: MessageEvent<ToTab>) => {
+    pulse.heard();
     // It has its lock before it says anything.
     if (!isWatched && hasLocks()) watchLock(workerLock(name), () => !isClosed && gone());
     isWatched = true;
@@ -49,11 +52,13 @@ export function openSharedWorker(
     );
   } else {
     queueMicrotask(() => begin(null));
+    pulse.start();
   }
   return {
     post: (message) => port.postMessage(message),
     close() {
       isClosed = true;
+      pulse.stop();
       port.postMessage({ t: 'leave' });
       port.close();
       release();

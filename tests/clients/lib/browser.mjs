@@ -9,7 +9,7 @@ import { CONTROL_TYPES, StreamLog } from './stream_log.mjs';
 const EXECUTABLE = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 
 // No sandbox: tests run as root in containers. The rest keeps it from speaking to anybody but the test.
-const ARGUMENTS = [
+export const CHROMIUM_ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -19,9 +19,9 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
-/** Starts a browser, with further arguments if need be; it ends with the test `t`. */
-export async function startBrowser(t, further = []) {
-  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: [...ARGUMENTS, ...further] });
+/** Starts a browser, with more `options` if need be; it ends with the test `t`. */
+export async function startBrowser(t, options = []) {
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: [...CHROMIUM_ARGUMENTS, ...options] });
   t.after(() => browser.close());
   return browser;
 }

@@ -142,7 +142,8 @@ class Hub {
   async publish(event) {
     const answer = await fetch(new URL('/publish', this.url), {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${this.publisher}` },
+      // On a connection of its own: one that is kept may lead to a hub that was killed a moment ago.
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${this.publisher}`, Connection: 'close' },
       body: JSON.stringify(event),
     });
     const body = await answer.text();

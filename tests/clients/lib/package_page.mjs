@@ -23,7 +23,9 @@ export async function servePackage(t, { without = [], page = PAGE, other = {} } 
     if (/^client[\w.-]*$/.test(name)) {
       const bytes = without.includes(name) ? undefined : await readFile(new URL(name, ASSETS)).catch(() => undefined);
       if (!bytes) return response.writeHead(404).end();
-      return response.writeHead(200, { 'Content-Type': TYPES[name.split('.').at(-1)] }).end(bytes);
+      // To pages of any origin, as the hub does.
+      const head = { 'Content-Type': TYPES[name.split('.').at(-1)], 'Access-Control-Allow-Origin': '*' };
+      return response.writeHead(200, head).end(bytes);
     }
     response.writeHead(200, { 'Content-Type': 'text/html' }).end(page);
   });
@@ -145,8 +147,8 @@ export class PackageTab {
     return (await this.seen()).map(({ type }) => type);
   }
 
-  until(what, condition) {
-    return eventually(what, async () => condition(await this.stats()));
+  until(what, condition, patienceMs) {
+    return eventually(what, async () => condition(await this.stats()), patienceMs);
   }
 
   untilOpen() {

@@ -20,12 +20,12 @@ export async function withDeadline(promise, what) {
 }
 
 /** Asks `condition` again and again until it is true. */
-export async function eventually(what, condition) {
-  const deadline = Date.now() + PATIENCE_MS;
+export async function eventually(what, condition, patienceMs = PATIENCE_MS) {
+  const deadline = Date.now() + patienceMs;
   for (;;) {
     const outcome = await condition();
     if (outcome) return outcome;
-    if (Date.now() > deadline) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within ${patienceMs} ms: ${what}`);
     await pause(POLL_MS);
   }
 }
