@@ -110,7 +110,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
         session.send('Page.crash').catch(() => {});
         await crashed;
       } else {
-        // What a browser does: it says so, and then runs nothing of the page. A headless one cannot be made to do it.
+        // What a browser does: it says so, and then runs nothing of the page. package_freeze.test.mjs has it done by the browser.
         await first.page.evaluate(() => document.dispatchEvent(new Event('freeze')));
         await session.send('Debugger.enable');
         await session.send('Debugger.pause');

@@ -253,9 +253,9 @@ impl Snare {
     fn set(hub: &Hub, log: &Path) -> Self {
         let (path, lock) = (pipe(hub), log.join("lock"));
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-        let pipe = OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).unwrap();
-        pipe.lock().unwrap();
-        std::fs::rename(&path, &lock).unwrap();
+        let pipe = OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).expect("our own pipe");
+        pipe.lock().expect("nobody else has it");
+        std::fs::rename(&path, &lock).expect("our own folder");
         Self { lock, pipe }
     }
 
@@ -271,7 +271,7 @@ impl Snare {
 
     /// Holds up nobody else.
     fn lift(&self) {
-        std::fs::remove_file(&self.lock).unwrap();
+        std::fs::remove_file(&self.lock).expect("the lock is there");
     }
 }
 
