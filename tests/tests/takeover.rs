@@ -2,10 +2,13 @@
 //!
 //! Not here: takeovers under load (`restarts`).
 
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +20,9 @@ use corecast_tests::stream::EventStream;
 use corecast_tests::swarm::Swarm;
 use corecast_tests::wait::{PATIENCE, eventually};
 use corecast_tests::wire::response::End;
-use rustix::process::Signal;
+use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -162,7 +167,7 @@ fn corrupt(folder: &Path) {
     let segment = names.filter(|path| !path.ends_with("lock")).min().expect("a log has a segment");
     let mut bytes = std::fs::read(&segment).expect("a segment");
     bytes[1000] ^= 0xff;
-    let file = std::fs::OpenOptions::new().write(true).open(&segment).expect("a segment");
+    let file = OpenOptions::new().write(true).open(&segment).expect("a segment");
     std::os::unix::fs::FileExt::write_all_at(&file, &bytes[1000..1001], 1000).expect("a byte can be damaged");
 }
 
@@ -202,6 +207,135 @@ fn a_second_takeover_waits_for_the_first() {
     Publisher::connect(hub.addr()).to_topic("t", "x");
     hub.sigterm();
     hub.wait_until_gone(WITHIN);
+}
+
+/// A pipe with a name, beside the hub's configuration: who reads it waits for whoever writes it.
+fn pipe(hub: &Hub) -> PathBuf {
+    let path = hub.folder().join("pipe");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("the hub's folder can be written");
+    path
+}
+
+#[test]
+fn during_a_takeover_nothing_is_reloaded() {
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = builder(log.path()).start();
+    let config = std::fs::read_to_string(hub.config()).unwrap();
+    // The new process waits for its configuration for as long as it takes.
+    let path = pipe(&hub);
+    let mut pipe = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    std::fs::rename(&path, hub.config()).unwrap();
+    hub.signal(Signal::USR2);
+    hub.wait_for_log(&["was started to take over"]);
+    hub.sighup();
+    hub.wait_for_log(&["SIGHUP", "a takeover is under way: the configuration is not read again"]);
+    let head = "POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    let answer = exchange::send(hub.admin(), format!("{head}Content-Length: 2\r\n\r\n{{}}").as_bytes());
+    assert_eq!(answer.status(), 503, "{answer:?}");
+    assert_eq!(hub.metric("corecast_config_reloads_total"), 0.0);
+    std::fs::write(&path, &config).unwrap();
+    std::fs::rename(&path, hub.config()).unwrap();
+    pipe.write_all(config.as_bytes()).unwrap();
+    drop(pipe);
+    hub.expect_takeover();
+    Publisher::connect(hub.addr()).to_topic("t", "x");
+}
+
+/// A lock of a log that holds up whoever wants to have it, once the hub at work has let go of it.
+///
+/// It is a pipe, locked by this test: who finds a lock taken reads there by whom, and nothing is written.
+struct Snare {
+    lock: PathBuf,
+    pipe: File,
+}
+
+impl Snare {
+    fn set(hub: &Hub, log: &Path) -> Self {
+        let (path, lock) = (pipe(hub), log.join("lock"));
+        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+        let pipe = OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).expect("a pipe");
+        pipe.lock().expect("nobody else has it");
+        std::fs::rename(&path, &lock).expect("both are in temporary folders");
+        Self { lock, pipe }
+    }
+
+    /// Waits until somebody is held up.
+    fn wait_for_prey(&mut self) {
+        eventually(PATIENCE, "a process that wants the log", || match self.pipe.read(&mut [0]) {
+            // Nobody has the other end.
+            Ok(0) => None,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(()),
+            other => panic!("nobody writes into this pipe: {other:?}"),
+        });
+    }
+
+    /// Holds up nobody else.
+    fn lift(&self) {
+        std::fs::remove_file(&self.lock).expect("the lock is there");
+    }
+}
+
+#[test]
+fn a_process_that_dies_with_the_log_in_its_hands_is_replaced() {
+    let log = tempfile::tempdir().unwrap();
+    let mut hub = builder(log.path()).start();
+    let addr = hub.addr();
+    let mut stream = EventStream::open(addr, &Subscribe::to("t"));
+    let first = Publisher::connect(addr).to_topic("t", "before");
+    assert_eq!(stream.next_event().data, "before");
+    let mut snare = Snare::set(&hub, log.path());
+    hub.signal(Signal::USR2);
+    let started = hub.wait_for_log(&["was started to take over"]);
+    snare.wait_for_prey();
+    // It waits in the sockets' queues for whichever process serves at last.
+    let waiting = std::thread::spawn(move || Publisher::connect(addr).to_topic("t", "meanwhile"));
+    snare.lift();
+    kill_process(pid_in(&started), Signal::KILL).unwrap();
+    hub.wait_for_log(&["has had the log: another one takes it"]);
+    hub.expect_takeover();
+    waiting.join().expect("it is answered");
+    assert_eq!(stream.next_event().kind, "corecast.drain");
+    assert_eq!(stream.end(), End::Abort);
+    let mut stream = EventStream::open(addr, &Subscribe::to("t").last_event_id(&first));
+    assert_eq!(stream.next_event().data, "meanwhile");
+    assert_eq!(hub.wait_for_exit(WITHIN).code(), Some(0));
+    assert_eq!(hub.count_in_log(&["was started to take over"]), 2);
+}
+
+/// The process that a line of the hub's log is about.
+fn pid_in(line: &str) -> Pid {
+    let record: Value = serde_json::from_str(line).expect("a line of JSON");
+    let pid = record.get("fields").unwrap_or(&record)["pid"].as_i64();
+    pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).unwrap_or_else(|| panic!("no pid in {line}"))
+}
+
+#[test]
+fn a_log_that_no_process_can_open_ends_the_hub_in_good_order() {
+    let log = tempfile::tempdir().unwrap();
+    let builder = builder(log.path());
+    let mut hub = builder.clone().start();
+    let mut stream = EventStream::open(hub.addr(), &Subscribe::to("t"));
+    let id = Publisher::connect(hub.addr()).to_topic("t", "before");
+    // The hub at work keeps the file that it has locked; a folder cannot be one.
+    let lock = log.path().join("lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    hub.signal(Signal::USR2);
+    assert_eq!(hub.wait_for_exit(WITHIN).code(), Some(1));
+    let said = hub.wait_for_log(&["no process goes on with the log"]);
+    assert!(said.contains("log.path"), "{said}");
+    assert_eq!(hub.count_in_log(&["was started to take over"]), 2);
+    assert_eq!(
+        (stream.next_event().data.as_str(), stream.next_event().kind.as_str()),
+        ("before", "corecast.drain")
+    );
+    assert_eq!(stream.end(), End::Abort);
+    assert!(exchange::Client::try_connect(hub.addr()).is_none(), "nobody has the socket any more");
+    std::fs::remove_dir(&lock).unwrap();
+    let hub = builder.start();
+    Publisher::connect(hub.addr()).to_topic("t", "after");
+    let mut stream = EventStream::open(hub.addr(), &Subscribe::to("t").last_event_id(&id));
+    assert_eq!(stream.next_event().data, "after");
 }
 
 const STREAMS: usize = 10_000;

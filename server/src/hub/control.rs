@@ -2,6 +2,7 @@
 //!
 //! Not here: how the hub goes (`stop`), and what operators are shown (`admin`).
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -88,11 +89,9 @@ impl Control<'_> {
     }
 
     fn begin_takeover(&self) -> Option<Successor> {
-        let sockets = self.listeners.as_ref().map(Listeners::copy)?;
-        match sockets.and_then(|sockets| Successor::start(self.executable, sockets)) {
+        match self.start_successor() {
             Ok(successor) => {
                 self.takeover.store(true, Ordering::SeqCst);
-                tracing::info!(pid = successor.pid(), "a process was started to take over");
                 Some(successor)
             }
             Err(error) => {
@@ -100,6 +99,14 @@ impl Control<'_> {
                 None
             }
         }
+    }
+
+    /// Starts a process that takes over, with copies of all sockets.
+    pub(super) fn start_successor(&self) -> io::Result<Successor> {
+        let Some(listeners) = &self.listeners else { return Err(io::ErrorKind::NotConnected.into()) };
+        let successor = Successor::start(self.executable, listeners.copy()?)?;
+        tracing::info!(pid = successor.pid(), "a process was started to take over");
+        Ok(successor)
     }
 }
 

@@ -91,10 +91,10 @@ pub enum StartError {
     /// The log is damaged, so it is not taken over.
     #[error("the log that would be taken over is damaged: {0}")]
     LogToTakeOver(String),
-    /// The process that took over is gone, and the log with it.
+    /// The log was given to one process that took over and to another, and neither serves.
     #[error(
-        "the process that took over failed after it was given the log: {0}; this hub has ended its streams, and every \
-         acknowledged event is in the log"
+        "two processes that took over failed with the log: {0}; this hub has ended its streams, and every acknowledged event \
+         is in the log"
     )]
     SuccessorLost(String),
     /// The log cannot be opened.

@@ -79,45 +79,78 @@ impl Control<'_> {
         }
     }
 
-    /// Hands log and sockets to the process that takes over, and waits until it serves. If that fails the hub is without a log,
-    /// so it must end.
-    async fn hand_over(&mut self, mut successor: Successor, signals: &mut Signals) -> Result<(), StartError> {
+    /// Hands log and sockets to the process that takes over, and waits until it serves; if it ends before, to one more. If that
+    /// fails too the hub is without a log, so it must end.
+    async fn hand_over(&mut self, successor: Successor, signals: &mut Signals) -> Result<(), StartError> {
         let begun = Instant::now();
         self.finish_requests().await;
         close_log(self.threads, &self.state.sequencer, &self.state.inboxes).await?;
         let closed = begun.elapsed();
-        successor.hand_over();
-        let said = tokio::select! {
-            said = successor.next() => said,
-            signal = signals.next_stop(UNDER_WAY) => {
-                tracing::warn!(signal, "told to stop during a takeover: neither process goes on");
-                successor.abandon();
-                self.service.stopping();
-                self.listeners.take();
-                return Ok(());
-            }
-        };
-        match said {
-            Said::Failed(reason) => {
-                tracing::error!(
-                    reason,
-                    "the process that took over failed, and has had the log: this hub must be restarted"
-                );
-                self.service.stopping();
-                self.listeners.take();
-                Err(StartError::SuccessorLost(reason))
-            }
-            Said::Prepared | Said::Serving => {
+        let mut given = give_log(successor, signals).await;
+        if let Given::Failed(reason) = &given {
+            tracing::error!(
+                reason,
+                "the process that took over failed, and has had the log: another one takes it"
+            );
+            given = match self.start_successor() {
+                Ok(another) => give_log(another, signals).await,
+                Err(error) => Given::Failed(error.to_string()),
+            };
+        }
+        let outcome = match given {
+            Given::Serves(pid) => {
                 tracing::info!(
-                    pid = successor.pid(),
+                    pid,
                     waited_ms = begun.elapsed().as_millis() as u64,
                     log_closed_ms = closed.as_millis() as u64,
                     "taken over: connections waited so long, and none was refused"
                 );
                 self.service.be_silent();
-                self.listeners.take();
                 self.admin_end.take();
                 Ok(())
+            }
+            Given::Stopped => {
+                self.service.stopping();
+                Ok(())
+            }
+            Given::Failed(reason) => {
+                tracing::error!(reason, "no process goes on with the log: this hub must be restarted");
+                self.service.stopping();
+                Err(StartError::SuccessorLost(reason))
+            }
+        };
+        self.listeners.take();
+        outcome
+    }
+}
+
+/// What became of a process that was given the log.
+enum Given {
+    /// It serves clients; its id.
+    Serves(u32),
+    /// It has ended before, and why.
+    Failed(String),
+    /// This hub was told to stop meanwhile, and has ended it.
+    Stopped,
+}
+
+/// Gives a process the log, which is closed, as soon as it is prepared, and waits until it serves.
+///
+/// Once it has opened the log it may have acknowledged events that the shards here will never see, so this hub cannot go on
+/// with that log itself.
+async fn give_log(mut successor: Successor, signals: &mut Signals) -> Given {
+    successor.hand_over();
+    loop {
+        tokio::select! {
+            said = successor.next() => match said {
+                Said::Prepared => {}
+                Said::Serving => return Given::Serves(successor.pid()),
+                Said::Failed(reason) => return Given::Failed(reason),
+            },
+            signal = signals.next_stop(UNDER_WAY) => {
+                tracing::warn!(signal, "told to stop during a takeover: neither process goes on");
+                successor.abandon();
+                return Given::Stopped;
             }
         }
     }

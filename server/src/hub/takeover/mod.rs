@@ -12,7 +12,9 @@
 //! ```
 //!
 //! Whatever goes wrong before `yours` is the new process's alone: the old one goes on as if nothing had been. From then on
-//! connections wait in the sockets' queues until it accepts; none is refused, since the sockets are the same.
+//! connections wait in the sockets' queues until it accepts; none is refused, since the sockets are the same. If it ends before
+//! it serves, the old one starts another in its place, with the same sockets: it cannot take the log back itself, since events
+//! may have been acknowledged that its shards never see. If that one fails too, it ends as at a stop, with an error.
 //! Not here: what the old one does to let go (`hub::stop`).
 
 mod keeper;

@@ -111,7 +111,7 @@ impl Successor {
         self.said.recv().await.unwrap_or_else(ended)
     }
 
-    /// The log is closed: it may open it.
+    /// The log is closed: it may open it, as soon as it is prepared.
     pub(in crate::hub) fn hand_over(&self) {
         // A watch that has ended has said so.
         let _ = self.hand_over.send(());
