@@ -253,9 +253,9 @@ impl Snare {
     fn set(hub: &Hub, log: &Path) -> Self {
         let (path, lock) = (pipe(hub), log.join("lock"));
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-        let pipe = OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).expect("our own pipe");
+        let pipe = OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).expect("a pipe");
         pipe.lock().expect("nobody else has it");
-        std::fs::rename(&path, &lock).expect("our own folder");
+        std::fs::rename(&path, &lock).expect("both are in temporary folders");
         Self { lock, pipe }
     }
 
