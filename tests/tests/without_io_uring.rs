@@ -146,3 +146,22 @@ fn streams_and_log_outlive_a_stop_without_io_uring() {
     let mut stream = EventStream::open(hub.addr(), &numbers::subscribe().last_event_id(from));
     numbers::expect(&mut stream, 10..EVENTS);
 }
+
+#[test]
+fn a_hub_takes_over_from_one_on_the_other_driver() {
+    let log = tempfile::tempdir().expect("a temporary folder");
+    for (from, to) in [("auto", "monoio"), ("monoio", "auto")] {
+        let mut hub =
+            Hub::builder().refuse(Vec::new()).set("hub.driver", from).log_in(&log.path().join(from)).start();
+        assert_serves(&hub);
+        let config = std::fs::read_to_string(hub.config()).expect("its configuration");
+        let (old, new) = (format!("hub.driver = \"{from}\""), format!("hub.driver = \"{to}\""));
+        assert!(config.contains(&old), "{config}");
+        std::fs::write(hub.config(), config.replace(&old, &new)).expect("its configuration can be written");
+        hub.take_over();
+        // Whoever accepts on these sockets now must not mind what the other has done to them.
+        assert_serves(&hub);
+        let name = if to == "auto" { "uring" } else { to };
+        assert_eq!(get(hub.admin(), "/api/hub").json()["driver"], name);
+    }
+}
