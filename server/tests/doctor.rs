@@ -12,6 +12,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_corecast");
 /// Everything that scripts may look for; a file log has more.
 const NAMES: [&str; 26] = [
     "kernel",
+    "driver",
     "io_uring_setup",
     "io_uring_direct_accept",
     "io_uring_inline_send",

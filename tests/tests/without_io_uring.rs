@@ -69,7 +69,7 @@ fn whatever_is_refused_the_hub_runs_and_says_with_what_and_why() {
         let hub = Hub::builder().refuse(refused.clone()).start();
         assert_serves(&hub);
         let info = format!(
-            "corecast_driver_info{{driver=\"monoio\",waits_with=\"{waits_with}\",reason=\"fallback\"}} 1"
+            "corecast_driver_info{{driver=\"monoio\",reason=\"fallback\",waits_with=\"{waits_with}\"}} 1"
         );
         let metrics = hub.metrics();
         assert!(metrics.lines().any(|line| line == info), "{refused:?}: {info} is not in {metrics}");
@@ -98,7 +98,7 @@ fn io_uring_that_is_wanted_and_cannot_be_had_is_an_error_with_the_remedy() {
 fn monoio_that_is_wanted_runs_beside_a_kernel_with_io_uring() {
     let hub = Hub::builder().set("hub.driver", "monoio").refuse(Vec::new()).start();
     assert_serves(&hub);
-    let info = "corecast_driver_info{driver=\"monoio\",waits_with=\"io_uring\",reason=\"configured\"} 1";
+    let info = "corecast_driver_info{driver=\"monoio\",reason=\"configured\",waits_with=\"io_uring\"} 1";
     assert!(hub.metrics().lines().any(|line| line == info));
 }
 

@@ -176,7 +176,7 @@ const CASES: &[Case] = &[
         "proc/sys/kernel/io_uring_disabled",
         "2",
         "io_uring_disabled",
-        Verdict::Fail,
+        Verdict::Warn,
         None,
         "kernel.io_uring_disabled=0",
     ),

@@ -27,6 +27,8 @@ const RECEIVE_BYTES: usize = 16 * 1024;
 /// See the module.
 pub(super) struct MonoioSockets {
     connections: Slab<Connection>,
+    /// What the tables of the engine are made for.
+    capacity: usize,
     acceptor: Acceptor,
     news: Rc<News>,
     /// What was told, while it is gone through.
@@ -45,9 +47,10 @@ struct Connection {
 }
 
 impl MonoioSockets {
-    pub(super) fn new(acceptor: Acceptor, news: Rc<News>) -> Self {
+    pub(super) fn new(acceptor: Acceptor, news: Rc<News>, capacity: u32) -> Self {
         Self {
             connections: Slab::new(),
+            capacity: capacity as usize,
             acceptor,
             news,
             told: Vec::new(),
@@ -62,6 +65,9 @@ impl MonoioSockets {
 
     /// Puts a socket into a place, whose number `introduce` tells the engine.
     fn settle(&mut self, socket: OwnedFd, introduce: impl FnOnce(u32) -> ConnectionId) -> Result<(), Errno> {
+        if self.connections.len() >= self.capacity {
+            return Err(Errno::NFILE);
+        }
         let socket = Rc::new(Watched::new(socket).map_err(|error| errno_of(&error))?);
         let place = self.connections.vacant_entry();
         let id = introduce(place.key() as u32);
@@ -223,8 +229,8 @@ impl Sockets for MonoioSockets {
         // All shards have the same driver, so that nothing else comes.
         let Passage::Letter(socket) = passage else { return };
         if let Err(errno) = self.settle(socket, |place| engine.handle_arrived(place, &parcel)) {
-            // Its client comes back by itself.
-            tracing::warn!(%errno, "a connection could not move to its home shard");
+            // The shard filled up meanwhile. Its client comes back by itself.
+            tracing::debug!(%errno, "a connection could not move to its home shard");
         }
     }
 

@@ -77,7 +77,7 @@ async fn host(shard: Shard, listeners: Vec<Listener>, capacity: u32) -> io::Resu
     let news = Rc::new(News::new(root_waker().await));
     let acceptor = Acceptor::new(listeners, &news)?;
     watch_wake(shard.inbox.wake(), &news)?;
-    let mut host = Host::new(shard, MonoioSockets::new(acceptor, Rc::clone(&news)), capacity);
+    let mut host = Host::new(shard, MonoioSockets::new(acceptor, Rc::clone(&news), capacity), capacity);
     while !host.is_done() {
         host.turn();
         if host.is_busy() || !news.is_empty() {

@@ -14,7 +14,7 @@ pub(super) const PROCESS: &[Metric] = &[
         help: "Always 1; the labels are what drives the sockets, the system calls it waits with, and why it was chosen.",
         source: Source::Info(|scrape| {
             let Chosen { choice, reason } = &scrape.driver;
-            vec![("driver", choice.name()), ("waits_with", choice.waits_with()), ("reason", reason.word())]
+            vec![("driver", choice.name()), ("reason", reason.word()), ("waits_with", choice.waits_with())]
         }),
     },
     Metric {
