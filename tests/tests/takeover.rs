@@ -187,6 +187,10 @@ fn told_to_stop_a_hub_stops_whatever_takes_over() {
     let log = tempfile::tempdir().unwrap();
     let mut hub = builder(log.path()).start();
     let addr = hub.addr();
+    // The new process waits for its configuration, so that it cannot be faster than the signal.
+    let path = pipe(&hub);
+    let _pipe = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    std::fs::rename(&path, hub.config()).unwrap();
     hub.signal(Signal::USR2);
     hub.wait_for_log(&["was started to take over"]);
     hub.sigterm();

@@ -6,7 +6,7 @@
 use std::process::{Command, Output};
 
 use corecast_tests::binary;
-use corecast_tests::exchange::get;
+use corecast_tests::exchange::send;
 use corecast_tests::hub::{Hub, HubBuilder};
 use corecast_tests::numbers;
 use corecast_tests::publish::Publisher;
@@ -17,6 +17,7 @@ use corecast_tests::stream::EventStream;
 use corecast_tests::token::Token;
 use corecast_tests::wait::PATIENCE;
 use rustix::io::Errno;
+use serde_json::Value;
 
 const EVENTS: u32 = 100;
 
@@ -63,6 +64,11 @@ fn assert_serves(hub: &Hub) {
     }
 }
 
+/// What the admin API says of the hub.
+fn about(hub: &Hub) -> Value {
+    send(hub.admin(), b"GET /api/hub HTTP/1.1\r\nHost: localhost\r\n\r\n").json()
+}
+
 #[test]
 fn whatever_is_refused_the_hub_runs_and_says_with_what_and_why() {
     for (refused, waits_with) in refusals() {
@@ -76,7 +82,7 @@ fn whatever_is_refused_the_hub_runs_and_says_with_what_and_why() {
         let log = hub.log();
         let warnings: Vec<_> = log.lines().filter(|line| line.contains("\"driver\":\"monoio\"")).collect();
         assert!(warnings[0].contains("WARN") && warnings[0].contains("io_uring cannot be used: "), "{log}");
-        let answer = get(hub.admin(), "/api/hub").json();
+        let answer = about(&hub);
         assert_eq!(answer["driver"], "monoio");
         assert!(answer["driver_reason"].as_str().is_some_and(|why| why.contains("io_uring")), "{answer}");
     }
@@ -114,7 +120,7 @@ fn the_doctor_says_which_driver_it_would_be() {
         ),
     ] {
         let output = doctor(&Hub::builder(), &refused);
-        let report: serde_json::Value =
+        let report: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
         let checks = report["checks"].as_array().expect("it has checks");
         let row = checks.iter().find(|check| check["name"] == "driver").expect("it tells of the driver");
@@ -162,6 +168,6 @@ fn a_hub_takes_over_from_one_on_the_other_driver() {
         // Whoever accepts on these sockets now must not mind what the other has done to them.
         assert_serves(&hub);
         let name = if to == "auto" { "uring" } else { to };
-        assert_eq!(get(hub.admin(), "/api/hub").json()["driver"], name);
+        assert_eq!(about(&hub)["driver"], name);
     }
 }
