@@ -64,6 +64,12 @@
 //! That inline sends and receives leave nothing behind in the kernel is measured, not documented: [`selftest`]
 //! shows it on the kernel at hand, and a program that relies on this crate runs it at start.
 //!
+//! # Without a ring
+//!
+//! [`selftest`] says whether this kernel does what [`Ring`] relies on, [`selftest_poll`] whether a plain ring can at least wait. A
+//! program that goes on without one can still use [`Listener`] and [`Wake`], and wait for them, as for its connections, with
+//! [`Watched`] on a monoio runtime.
+//!
 //! # What it does not do
 //!
 //! It knows no protocol, sets no policy, and never names a connection: generations and their checks are the
