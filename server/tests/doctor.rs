@@ -10,7 +10,7 @@ use serde_json::Value;
 const BINARY: &str = env!("CARGO_BIN_EXE_corecast");
 
 /// Everything that scripts may look for; a file log has more.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "kernel",
     "driver",
     "io_uring_setup",
