@@ -3,6 +3,7 @@
 //! Here is the choice itself. That every feature works without io_uring the rest of the suite shows, when it is run with
 //! `CORECAST_TESTS_WITHOUT_IO_URING=1`.
 
+use std::ops::Range;
 use std::process::{Command, Output};
 
 use corecast_tests::binary;
@@ -51,16 +52,16 @@ fn refusals() -> Vec<(Vec<RefusedCall>, &'static str)> {
 }
 
 /// Streams of users, who have home shards, and of nobody; all events in order in each.
-fn assert_serves(hub: &Hub) {
+fn assert_serves(hub: &Hub, events: Range<u32>) {
     let mut streams: Vec<EventStream> =
         (0..8).map(|_| EventStream::open(hub.addr(), &numbers::subscribe())).collect();
     streams.extend((0..8).map(|user| {
         let token = Token::of(&format!("user-{user}")).sign();
         EventStream::open(hub.addr(), &numbers::subscribe().bearer(&token))
     }));
-    numbers::publish(&mut Publisher::connect(hub.addr()), 0..EVENTS);
+    numbers::publish(&mut Publisher::connect(hub.addr()), events.clone());
     for stream in &mut streams {
-        numbers::expect(stream, 0..EVENTS);
+        numbers::expect(stream, events.clone());
     }
 }
 
@@ -73,7 +74,7 @@ fn about(hub: &Hub) -> Value {
 fn whatever_is_refused_the_hub_runs_and_says_with_what_and_why() {
     for (refused, waits_with) in refusals() {
         let hub = Hub::builder().refuse(refused.clone()).start();
-        assert_serves(&hub);
+        assert_serves(&hub, 0..EVENTS);
         let info = format!(
             "corecast_driver_info{{driver=\"monoio\",reason=\"fallback\",waits_with=\"{waits_with}\"}} 1"
         );
@@ -103,7 +104,7 @@ fn io_uring_that_is_wanted_and_cannot_be_had_is_an_error_with_the_remedy() {
 #[test]
 fn monoio_that_is_wanted_runs_beside_a_kernel_with_io_uring() {
     let hub = Hub::builder().set("hub.driver", "monoio").refuse(Vec::new()).start();
-    assert_serves(&hub);
+    assert_serves(&hub, 0..EVENTS);
     let info = "corecast_driver_info{driver=\"monoio\",reason=\"configured\",waits_with=\"io_uring\"} 1";
     assert!(hub.metrics().lines().any(|line| line == info));
 }
@@ -159,14 +160,14 @@ fn a_hub_takes_over_from_one_on_the_other_driver() {
     for (from, to) in [("auto", "monoio"), ("monoio", "auto")] {
         let mut hub =
             Hub::builder().refuse(Vec::new()).set("hub.driver", from).log_in(&log.path().join(from)).start();
-        assert_serves(&hub);
+        assert_serves(&hub, 0..EVENTS);
         let config = std::fs::read_to_string(hub.config()).expect("its configuration");
         let (old, new) = (format!("hub.driver = \"{from}\""), format!("hub.driver = \"{to}\""));
         assert!(config.contains(&old), "{config}");
         std::fs::write(hub.config(), config.replace(&old, &new)).expect("its configuration can be written");
         hub.take_over();
         // Whoever accepts on these sockets now must not mind what the other has done to them.
-        assert_serves(&hub);
+        assert_serves(&hub, EVENTS..2 * EVENTS);
         let name = if to == "auto" { "uring" } else { to };
         assert_eq!(about(&hub)["driver"], name);
     }
