@@ -332,6 +332,13 @@ test('a worker script that is missing is done without', async (t) => {
   assert.equal(await active(hub), 1);
 });
 
+test('a worker that says nothing is asked for anew', async (t) => {
+  const { context, origin, options, hub } = await setUp(t);
+  const tab = await PackageTab.open(context, origin, options, { lacks: ['firstAnswer'] });
+  await tab.until('open', ({ state, mode }) => state === 'open' && mode === 'shared-worker');
+  assert.equal(await active(hub), 1);
+});
+
 test('as an ES module', async (t) => {
   const page = `<!doctype html><title>page</title><script type="module">import * as corecast from '/client.mjs'; window.corecast = corecast;</script>`;
   const { context, origin, options, hub } = await setUp(t, {}, { page });

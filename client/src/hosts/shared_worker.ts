@@ -7,6 +7,12 @@ import type { ToTab } from '../protocol.ts';
 import { hasLocks, holdLock, type Link, type LinkEars, type LinkOptions, watchLock } from './link.ts';
 import { Pulse } from './pulse.ts';
 
+/**
+ * A worker answers a tab that joins at once. One that does not may have failed without telling this tab: Chromium tells those
+ * who were there when the script could not be loaded, and can miss who came that moment.
+ */
+const ANSWER_MS = 5000;
+
 /** The name of the worker's own lock. Not a tab's: those have a space behind the session's name. */
 export const workerLock = (name: string): string => `${name}#worker`;
 
@@ -29,9 +35,11 @@ export function openSharedWorker(
     if (!isClosed) failed();
   };
   let isWatched = false;
+  const silence = setTimeout(() => !isClosed && gone(), ANSWER_MS);
   const pulse = new Pulse(() => port.postMessage({ t: 'call' }), gone);
   port.onmessage = ({ data }: MessageEvent<ToTab>) => {
     pulse.heard();
+    clearTimeout(silence);
     // It has its lock before it says anything.
     if (!isWatched && hasLocks()) watchLock(workerLock(name), () => !isClosed && gone());
     isWatched = true;
@@ -58,6 +66,7 @@ export function openSharedWorker(
     post: (message) => port.postMessage(message),
     close() {
       isClosed = true;
+      clearTimeout(silence);
       pulse.stop();
       port.postMessage({ t: 'leave' });
       port.close();

@@ -85,6 +85,8 @@ export async function startCutter(t, target) {
 export const LACKS = {
   sharedWorker: 'delete window.SharedWorker;',
   locks: "Object.defineProperty(Navigator.prototype, 'locks', { get: () => undefined });",
+  firstAnswer: `const Real = window.SharedWorker;
+    window.SharedWorker = function () { window.SharedWorker = Real; return { port: new MessageChannel().port1 }; };`,
   storage: "for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get() { throw new DOMException('no', 'SecurityError'); } });",
 };
 
