@@ -1,14 +1,14 @@
 //! What hosts an engine on real sockets.
 //!
 //! ```text
-//!              ┌──────────────────────── Host: the turn of a shard ───────────────────────┐
+//!              ┌──────────────────────── Host: the turn of a shard ────────────────────────┐
 //!  mail, events ─▶ say what happened ─▶ Engine ─▶ carry out what it asks ─▶ how long to rest
-//!              └───────────▲──────────────────────────────┬───────────────────────────────┘
-//!                          │          trait Sockets        ▼
-//!              ┌───────────┴───────────┐      ┌────────────┴───────────┐
-//!              │ uring: direct slots,   │      │ monoio: descriptors,    │
-//!              │ inline sends, batched  │      │ send(2), a task a poll  │
-//!              └────────────────────────┘      └─────────────────────────┘
+//!              └───────────▲──────────────────────────────┬────────────────────────────────┘
+//!                          │        trait Sockets         ▼
+//!              ┌───────────┴────────────┐     ┌───────────┴─────────────┐
+//!              │ uring: direct slots,   │     │ monoio: descriptors,    │
+//!              │ inline sends, batched  │     │ send(2), a task a poll  │
+//!              └────────────────────────┘     └─────────────────────────┘
 //! ```
 //!
 //! The turn is the same for both; a driver brings the sockets and the waiting. The simulator (`corecast-tests`) is the
