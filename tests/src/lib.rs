@@ -8,6 +8,7 @@ pub mod wire;
 
 pub mod binary;
 pub mod hub;
+pub mod leftovers;
 pub mod log_files;
 mod mount;
 pub mod tmpfs;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::request::Subscribe;
 use crate::wire::event_stream::{Item, Received};
@@ -41,6 +41,7 @@ pub struct Member {
     last_event_id: Option<String>,
     end: Option<End>,
     is_open: bool,
+    is_stalled: bool,
 }
 
 impl Member {
@@ -86,7 +87,9 @@ impl Member {
 pub struct Swarm {
     addr: SocketAddr,
     first_source: u8,
+    receive_bytes: Option<usize>,
     poll: Poll,
+    ready: Events,
     members: Vec<Member>,
     waiting: Vec<MemberId>,
     connecting: usize,
@@ -109,7 +112,9 @@ impl Swarm {
         Self {
             addr,
             first_source,
+            receive_bytes: None,
             poll,
+            ready: Events::with_capacity(4096),
             members,
             waiting,
             connecting: 0,
@@ -118,6 +123,13 @@ impl Swarm {
             events: 0,
             bytes: 0,
         }
+    }
+
+    /// Gives those who connect from now on so little room to receive that they fall behind when they stall.
+    #[must_use]
+    pub fn narrow(mut self, receive_bytes: usize) -> Self {
+        self.receive_bytes = Some(receive_bytes);
+        self
     }
 
     /// Adds a member. It connects when the swarm is driven.
@@ -133,6 +145,7 @@ impl Swarm {
             last_event_id: None,
             end: None,
             is_open: false,
+            is_stalled: false,
         });
         self.waiting.push(id);
         id
@@ -148,6 +161,26 @@ impl Swarm {
         if std::mem::take(&mut member.is_open) {
             self.open -= 1;
         }
+        member.is_stalled = false;
+    }
+
+    /// As `leave`, with a reset, as a crashed process or a lost address does.
+    pub fn leave_abruptly(&mut self, id: MemberId) {
+        if let Some(socket) = &self.members[id.0].socket {
+            SockRef::from(socket).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
+        }
+        self.leave(id);
+    }
+
+    /// Reads nothing of what comes for a member until it is to `go_on`.
+    pub fn stall(&mut self, id: MemberId) {
+        self.members[id.0].is_stalled = true;
+    }
+
+    /// Reads what came for a member meanwhile, and what comes from now on.
+    pub fn go_on(&mut self, id: MemberId) {
+        self.members[id.0].is_stalled = false;
+        self.read(id);
     }
 
     /// Connects a member again, with another request; what it saw is kept.
@@ -204,18 +237,27 @@ impl Swarm {
     pub fn drive_until(&mut self, within: Duration, what: &str, done: impl Fn(&Self) -> bool) {
         const TURN: Duration = Duration::from_millis(20);
         let deadline = Instant::now() + within;
-        let mut ready = Events::with_capacity(4096);
         while !done(self) {
             assert!(Instant::now() < deadline, "not within {within:?}: {what}; {:?}", Summary(self));
-            self.connect_waiting();
-            match self.poll.poll(&mut ready, Some(TURN)) {
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                outcome => outcome.expect("epoll works"),
-            }
-            for event in &ready {
-                self.on_ready(MemberId(event.token().0), event.is_writable());
-            }
+            self.serve_once(TURN);
         }
+    }
+
+    /// Serves the connections that are ready, or will be `within` this time.
+    ///
+    /// # Panics
+    /// If the hub sends what no client should have to read.
+    pub fn serve_once(&mut self, within: Duration) {
+        self.connect_waiting();
+        match self.poll.poll(&mut self.ready, Some(within)) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => return,
+            outcome => outcome.expect("epoll works"),
+        }
+        let mut ready = std::mem::replace(&mut self.ready, Events::with_capacity(0));
+        for event in &ready {
+            self.on_ready(MemberId(event.token().0), event.is_writable());
+        }
+        std::mem::swap(&mut self.ready, &mut ready);
     }
 
     fn connect_waiting(&mut self) {
@@ -238,6 +280,9 @@ impl Swarm {
         let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)
             .unwrap_or_else(|e| panic!("socket {}: {e}; raise the hard limit of open files", id.0));
         socket.set_reuse_address(true).expect("a TCP socket");
+        if let Some(bytes) = self.receive_bytes {
+            socket.set_recv_buffer_size(bytes).expect("a TCP socket");
+        }
         socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, source), 0).into()).expect("a free port");
         match socket.connect(&self.addr.into()) {
             Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
@@ -262,7 +307,9 @@ impl Swarm {
                 Err(e) => panic!("member {}: send: {e}", id.0),
             }
         }
-        self.read(id);
+        if !self.members[id.0].is_stalled {
+            self.read(id);
+        }
     }
 
     /// Reads until nothing is there: readiness is told once.
