@@ -41,14 +41,16 @@ pub enum Outcome {
     Done(Result<u32, Errno>),
 }
 
-/// What a poll waits for. All three also end when the peer has closed its sending half, reset or vanished.
+/// What a poll waits for. All three also end when the peer has closed its sending half, reset or vanished: the kernel adds
+/// that to every poll of a ring (Linux, io_uring/poll.c: `IO_POLL_UNMASK`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
     /// The peer has gone; bytes from it do not count.
     Hangup,
     /// There is something to read.
     Readable,
-    /// There is room to send.
+    /// There is room to send. Whoever has closed its sending half may still take what is sent later: [`Readiness::is_writable`]
+    /// tells.
     Writable,
 }
 
@@ -84,6 +86,13 @@ impl Readiness {
     #[must_use]
     pub fn is_writable(self) -> bool {
         self.0.contains(PollFlags::OUT)
+    }
+
+    /// The peer closed its sending half and is there, and there is no room to send.
+    #[must_use]
+    pub fn is_half_closed(self) -> bool {
+        self.0.contains(PollFlags::RDHUP)
+            && !self.0.intersects(PollFlags::OUT | PollFlags::HUP | PollFlags::ERR)
     }
 
     /// The peer closed its sending half, reset the connection, or was given up as dead.

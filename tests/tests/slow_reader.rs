@@ -1,13 +1,16 @@
 //! A reader that stalls costs nobody anything, is given up in time, and loses nothing.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use corecast_tests::hub::Hub;
 use corecast_tests::publish::Publisher;
 use corecast_tests::request::Subscribe;
 use corecast_tests::stream::EventStream;
-use corecast_tests::wait::eventually;
+use corecast_tests::wait::{PATIENCE, eventually};
 use serde_json::json;
+use socket2::{Domain, Socket, Type};
 
 const EVENT_BYTES: usize = 8_000;
 
@@ -93,4 +96,42 @@ fn one_who_falls_off_the_history_is_told_of_the_gap_when_it_resumes() {
     assert_eq!(back.next_event().kind, "corecast.gap");
     let first = number(&back.next_event().data);
     assert!(first > next && first < EVENTS, "{first}");
+}
+
+/// Requests whose answers are more than the sockets of both ends hold.
+const REQUESTS: usize = 100;
+
+/// A client with little room that has said all it has to say.
+fn half_closed(hub: &Hub) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a TCP socket");
+    socket.set_recv_buffer_size(4096).expect("a size the kernel rounds up");
+    socket.connect(&hub.addr().into()).expect("the hub listens");
+    let mut socket = TcpStream::from(socket);
+    let requests = "GET /client-worker.js HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(REQUESTS);
+    socket.write_all(requests.as_bytes()).expect("the hub reads as far as that");
+    socket.shutdown(Shutdown::Write).expect("a connected socket");
+    eventually(PATIENCE, "it waits for room", || {
+        (hub.metric_where("corecast_connections", "answering") == 1.0).then_some(())
+    });
+    socket
+}
+
+#[test]
+fn one_who_has_said_all_and_reads_no_answer_costs_nothing_and_is_given_up() {
+    /// What a hub at rest does in some seconds, many times over; one that looks again and again takes them in a moment.
+    const TURNS_MAX: f64 = 5000.0;
+    let hub = Hub::builder().set("stream.heartbeat", "1s").set("stream.dead_peer", "3s").start();
+    let turns = hub.metric("corecast_turns_total");
+    let _silent = half_closed(&hub);
+    eventually(PATIENCE, "it is given up", || (hub.metric("corecast_connections") == 0.0).then_some(()));
+    let turns = hub.metric("corecast_turns_total") - turns;
+    assert!(turns < TURNS_MAX, "{turns} turns for a client that does nothing");
+}
+
+#[test]
+fn one_who_has_said_all_gets_every_answer_once_it_reads() {
+    let hub = Hub::start();
+    let mut answers = String::new();
+    half_closed(&hub).read_to_string(&mut answers).expect("answers, and then the end");
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), REQUESTS);
 }

@@ -162,7 +162,7 @@ impl Engine {
     }
 
     fn blocked_deadline(&self, index: u32) -> Option<Instant> {
-        Some(self.outgoing.get(&index)?.blocked? + self.settings.stream.dead_peer)
+        Some(self.outgoing.get(&index)?.blocked_since()? + self.settings.stream.dead_peer)
     }
 
     pub(super) fn last_sent(&self, row: Hot) -> Instant {

@@ -21,8 +21,11 @@ pub(super) struct Outgoing {
     pub(super) then: Then,
     /// Whether a part of it is out already.
     pub(super) is_begun: bool,
-    /// Since when the socket has been full. Nothing is sent before the host says that it has room.
-    pub(super) blocked: Option<Instant>,
+    /// Whether the socket is full. Nothing is sent before the host says that it has room.
+    is_blocked: bool,
+    /// Since when not a byte has moved, though it was tried. A host that says that there is room where there is none
+    /// changes nothing about it.
+    stalled: Option<Instant>,
 }
 
 /// What comes after bytes that had to go out whole.
@@ -40,6 +43,13 @@ pub(super) enum Then {
     Close,
 }
 
+impl Outgoing {
+    /// Since when it has waited for room, counted from the last byte that moved.
+    pub(super) fn blocked_since(&self) -> Option<Instant> {
+        self.stalled.filter(|_| self.is_blocked)
+    }
+}
+
 impl Engine {
     /// Begins to send `bytes`. What is still on its way goes first.
     pub(super) fn begin_outgoing(&mut self, index: u32, bytes: Bytes, then: Then) {
@@ -50,12 +60,15 @@ impl Engine {
                 joined.extend_from_slice(&bytes);
                 outgoing.rest = joined.freeze();
                 outgoing.then = then;
-                if outgoing.blocked.is_none() {
+                if !outgoing.is_blocked {
                     self.queue(Source::Outgoing, index);
                 }
             }
             None => {
-                self.outgoing.insert(index, Outgoing { rest: bytes, then, is_begun: false, blocked: None });
+                self.outgoing.insert(
+                    index,
+                    Outgoing { rest: bytes, then, is_begun: false, is_blocked: false, stalled: None },
+                );
                 self.queue(Source::Outgoing, index);
             }
         }
@@ -64,7 +77,10 @@ impl Engine {
     /// A send fell short: `rest` remains of a frame (or nothing, if it ended between two), and the socket is full.
     pub(super) fn block(&mut self, index: u32, rest: Bytes, then: Then) {
         self.counters.short_sends += 1;
-        self.outgoing.insert(index, Outgoing { rest, then, is_begun: true, blocked: Some(self.now.instant) });
+        self.outgoing.insert(
+            index,
+            Outgoing { rest, then, is_begun: true, is_blocked: true, stalled: Some(self.now.instant) },
+        );
         self.outputs.push_back(Output::AwaitWritable(self.id_of(index)));
         self.arm(index);
     }
@@ -74,8 +90,10 @@ impl Engine {
         let Some(outgoing) = self.outgoing.get_mut(&index) else { return };
         outgoing.rest = outgoing.rest.slice(taken..);
         outgoing.is_begun |= taken > 0;
-        // The deadline counts from the last byte that moved.
-        outgoing.blocked = Some(now);
+        outgoing.is_blocked = true;
+        if taken > 0 || outgoing.stalled.is_none() {
+            outgoing.stalled = Some(now);
+        }
         self.counters.short_sends += 1;
         self.outputs.push_back(Output::AwaitWritable(self.id_of(index)));
         self.arm(index);
@@ -83,7 +101,7 @@ impl Engine {
 
     pub(super) fn on_writable(&mut self, index: u32) {
         let Some(outgoing) = self.outgoing.get_mut(&index) else { return };
-        outgoing.blocked = None;
+        outgoing.is_blocked = false;
         if outgoing.rest.is_empty() {
             self.finish_outgoing(index);
         } else {
@@ -94,7 +112,7 @@ impl Engine {
 
     pub(super) fn next_outgoing(&mut self, index: u32) -> Option<Output> {
         let outgoing = self.outgoing.get(&index)?;
-        if outgoing.blocked.is_some() {
+        if outgoing.is_blocked {
             return None;
         }
         let bytes = outgoing.rest.clone();
@@ -104,6 +122,7 @@ impl Engine {
     pub(super) fn on_outgoing_sent(&mut self, index: u32) {
         if let Some(outgoing) = self.outgoing.get_mut(&index) {
             outgoing.rest = Bytes::new();
+            outgoing.stalled = None;
         }
     }
 

@@ -234,7 +234,12 @@ impl<S: Sockets> Host<S> {
         let engine = self.shard.engine.poll_timeout();
         let accepting = self.pace.next_try();
         let snapshot = (self.turns != self.shown_turns).then(|| self.shown + SNAPSHOT_INTERVAL);
-        [engine, accepting, snapshot].into_iter().flatten().min().map(|deadline| deadline.since(self.now))
+        let sockets = self.sockets.next_try();
+        [engine, accepting, sockets, snapshot]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|deadline| deadline.since(self.now))
     }
 
     fn show(&mut self) {

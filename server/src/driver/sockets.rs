@@ -76,6 +76,9 @@ pub(super) trait Sockets {
     /// The socket that was announced under this key does not come.
     fn forget(&mut self, key: u64);
 
+    /// When sockets are to be looked at again, though none has said anything.
+    fn next_try(&self) -> Option<Instant>;
+
     /// What the ring has counted, if there is one.
     fn counters(&self) -> RingCounters;
 }

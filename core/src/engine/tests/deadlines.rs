@@ -210,6 +210,21 @@ fn a_peer_that_takes_nothing_is_dead() {
 }
 
 #[test]
+fn a_peer_that_takes_nothing_is_dead_however_often_room_is_announced() {
+    let mut hub = Harness::new();
+    let client = hub.subscribe("topic=a");
+    hub.set_room(client, 3);
+    hub.publish(event("a", "x"));
+    for _ in 0..29 {
+        hub.advance_secs(1);
+        hub.take_in(client, 0);
+    }
+    assert!(!hub.is_closed(client));
+    hub.advance_secs(2);
+    assert!(hub.is_closed(client));
+}
+
+#[test]
 fn a_cut_network_is_noticed_by_the_heartbeat_in_the_end() {
     let mut hub = Harness::new();
     let client = hub.subscribe("topic=a");

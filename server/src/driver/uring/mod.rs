@@ -8,6 +8,7 @@
 
 mod acceptor;
 mod arrivals;
+mod half_closed;
 mod slots;
 mod token;
 
@@ -19,7 +20,8 @@ use corecast_core::engine::output::{BufferId, ShardId};
 use corecast_core::engine::parcel::Parcel;
 use corecast_core::time::Instant;
 use corecast_ring::{
-    Completion, Errno, Interest, Listener, Outcome, Ring, RingAddress, RingCounters, ShortSend, Slot,
+    Completion, Errno, Interest, Listener, Outcome, Readiness, Ring, RingAddress, RingCounters, ShortSend,
+    Slot,
 };
 
 use super::host::Host;
@@ -30,6 +32,7 @@ use crate::shard::inbox::{Mail, Passage};
 
 use acceptor::Acceptor;
 use arrivals::Arrivals;
+use half_closed::HalfClosed;
 use slots::Slots;
 use token::{Operation, token};
 
@@ -48,6 +51,7 @@ pub fn run(shard: Shard, mut ring: Ring, listeners: Vec<Listener>, capacity: u32
         acceptor: Acceptor::new(listeners),
         slots: Slots::new(capacity),
         arrivals: Arrivals::new(shard.id),
+        half_closed: HalfClosed::default(),
         short: Vec::new(),
         ring,
         rings,
@@ -81,6 +85,7 @@ struct UringSockets {
     acceptor: Acceptor,
     slots: Slots,
     arrivals: Arrivals,
+    half_closed: HalfClosed,
     short: Vec<ShortSend>,
 }
 
@@ -117,7 +122,11 @@ impl UringSockets {
             }
             (Operation::Writable, Outcome::Done(result)) => {
                 if self.slots.disarm(id, Watch::Writable) && result != Err(Errno::CANCELED) {
-                    shard.engine.handle_writable(id);
+                    if result.is_ok_and(|bits| Readiness::from_bits(bits).is_half_closed()) {
+                        self.half_closed.wait(id, shard.clock.instant());
+                    } else {
+                        shard.engine.handle_writable(id);
+                    }
                 }
             }
             // What the kernel says is input: anything else is nobody's.
@@ -160,6 +169,11 @@ impl Sockets for UringSockets {
         while let Some(completion) = self.ring.next_completion() {
             reaped += 1;
             self.on_completion(completion, shard, pace, readable);
+        }
+        if self.half_closed.next_try().is_some() {
+            for id in self.half_closed.due(shard.clock.instant()) {
+                shard.engine.handle_writable(id);
+            }
         }
         reaped
     }
@@ -289,6 +303,10 @@ impl Sockets for UringSockets {
 
     fn forget(&mut self, key: u64) {
         self.arrivals.forget(key);
+    }
+
+    fn next_try(&self) -> Option<Instant> {
+        self.half_closed.next_try()
     }
 
     fn counters(&self) -> RingCounters {
