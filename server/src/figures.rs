@@ -34,12 +34,17 @@ const CONNECTIONS_MAX: u64 = 1 << 24;
 /// are on their way to another shard.
 const DESCRIPTORS_BESIDE: u64 = 256;
 
+/// Descriptors that a process with this limit of open files has for connections, where these take one each.
+pub(crate) fn descriptors_for_connections(nofile: u64) -> u64 {
+    nofile.saturating_sub(DESCRIPTORS_BESIDE)
+}
+
 /// Slots that all shards have together under this limit of open files: a ring has a table of its own, and whoever has none
 /// shares the process's.
 pub(crate) fn slots_under(nofile: u64, shards: u64, driver: Choice) -> u64 {
     match driver {
         Choice::Uring => nofile.min(TABLE_MAX) * shards,
-        Choice::Monoio(_) => nofile.saturating_sub(DESCRIPTORS_BESIDE),
+        Choice::Monoio(_) => descriptors_for_connections(nofile),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Here is the choice itself. That every feature works without io_uring the rest of the suite shows, when it is run with
 //! `CORECAST_TESTS_WITHOUT_IO_URING=1`.
 
+use std::net::TcpStream;
 use std::ops::Range;
 use std::process::{Command, Output};
 
@@ -15,8 +16,9 @@ use corecast_tests::refused_calls::{
     IO_URING_ENTER, IO_URING_REGISTER, IO_URING_SETUP, RefusedCall, io_uring, refusing,
 };
 use corecast_tests::stream::EventStream;
+use corecast_tests::swarm::raise_nofile;
 use corecast_tests::token::Token;
-use corecast_tests::wait::PATIENCE;
+use corecast_tests::wait::{PATIENCE, eventually};
 use rustix::io::Errno;
 use serde_json::Value;
 
@@ -171,4 +173,35 @@ fn a_hub_takes_over_from_one_on_the_other_driver() {
         let name = if to == "auto" { "uring" } else { to };
         assert_eq!(about(&hub)["driver"], name);
     }
+}
+
+#[test]
+fn connections_leave_descriptors_for_the_log_and_the_admin() {
+    /// Far more than there are.
+    const CONNECTIONS: usize = 2500;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let hub = Hub::builder()
+        .set("hub.driver", "monoio")
+        .set("hub.shards", 4)
+        .set("limits.connections", 200)
+        .set("limits.per_ip", 0)
+        .nofile(1800)
+        .log_in(folder.path())
+        .set("log.bytes", "1MiB")
+        .start();
+    let mut publisher = Publisher::connect(hub.addr());
+    numbers::publish(&mut publisher, 0..1);
+    raise_nofile();
+    let idle: Vec<TcpStream> =
+        (0..CONNECTIONS).map(|_| TcpStream::connect(hub.addr()).expect("the queue has room")).collect();
+    hub.wait_for_log(&["the kernel cannot accept at present"]);
+    // Enough that the log begins new segments, which are files.
+    let padding = "x".repeat(10_000);
+    (0..100).for_each(|_| drop(publisher.to_topic("t", &padding)));
+    assert!(hub.metric("corecast_connections") < 1800.0 - 256.0);
+    drop(idle);
+    hub.wait_for_connections(0);
+    eventually(PATIENCE, "somebody new is let in", || {
+        EventStream::try_open(hub.addr(), &numbers::subscribe(), None)
+    });
 }

@@ -77,7 +77,7 @@ pub struct Miss {
 pub fn probe(shards: u32, slots: u32) -> Probe {
     let most = raise_nofile().map_or(1024, |nofile| nofile.soft);
     let slots = u64::from(slots).min(most).max(1) as u32;
-    let can_wait = can_wait();
+    let can_wait = can_wait(shards);
     let tested = match selftest() {
         Ok(()) => Tested::Met,
         Err(SelftestError::Setup(error)) => {
@@ -131,10 +131,10 @@ pub(super) fn kernel_version(view: &View<'_>) -> Result<Finding, Unread> {
 
 /// What would drive the sockets, if this is wanted.
 pub(super) fn driver(wanted: Driver, probe: &Probe) -> Choice {
-    let is_tested = matches!(probe.tested, Tested::Met);
+    let works = matches!(probe.tested, Tested::Met) && probe.refusal.is_none();
     match wanted {
         Driver::Uring => Choice::Uring,
-        Driver::Auto if is_tested => Choice::Uring,
+        Driver::Auto if works => Choice::Uring,
         Driver::Auto | Driver::Monoio if probe.can_wait => Choice::Monoio(Waiter::Uring),
         Driver::Auto | Driver::Monoio => Choice::Monoio(Waiter::Epoll),
     }
@@ -183,10 +183,7 @@ fn set_up(view: &View<'_>) -> Finding {
         rings => format!("{} of {}: {text}", grouped(rings.into()), grouped(shards)),
     };
     let calls = "io_uring_setup io_uring_enter io_uring_register";
-    let finding = Finding::new(found, meaning);
-    // Where one ring does all that is needed the hub takes that driver, and needs the others as well.
-    let finding = if view.driver == Choice::Uring { finding.bound(0, 1) } else { missed(finding, view) };
-    finding.remedy(match cause {
+    missed(Finding::new(found, meaning), view).remedy(match cause {
         Cause::Forbidden => vec![
             Step::new(Place::Unit, format!("SystemCallFilter={calls}")),
             Step::new(Place::Hand, format!("in a container: a seccomp profile that allows {calls}")),

@@ -286,6 +286,18 @@ fn without_a_ring_another_driver_is_taken_and_its_descriptors_are_counted() {
 }
 
 #[test]
+fn without_a_ring_for_each_shard_another_driver_is_taken() {
+    let refusal = Some(Refusal { cause: Cause::Memory, text: "no memory".to_owned() });
+    let mut fake = Fake::new();
+    fake.probe = Probe { rings: 1, refusal, ..Probe::default() };
+    let report = fake.examine();
+    assert!(find(&report, "driver").found.starts_with("monoio"));
+    let set_up = find(&report, "io_uring_setup");
+    assert_eq!((set_up.verdict, set_up.ceiling), (Verdict::Warn, None));
+    assert_eq!(set_up.remedy[0].line, "LimitMEMLOCK=8M");
+}
+
+#[test]
 fn what_the_kernel_misses_is_told_by_name_and_what_follows_was_not_tried() {
     for (index, &need) in Need::ALL.iter().enumerate() {
         let mut fake = Fake::new();

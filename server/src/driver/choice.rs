@@ -5,7 +5,7 @@ use std::fmt;
 use corecast_ring::{Ring, SelftestError, Setup, selftest, selftest_poll};
 
 use super::ACCEPTS;
-use super::monoio::Waiter;
+use super::monoio::{ENTRIES, Waiter};
 use crate::config::Driver;
 
 /// What hosts the shards of a process.
@@ -84,7 +84,7 @@ impl fmt::Display for Reason {
 /// # Errors
 /// io_uring is wanted and nothing else, and does not work here.
 pub fn choose(wanted: Driver, shards: u32) -> Result<Chosen, SelftestError> {
-    decide(wanted, || selftest().and_then(|()| rings_at_once(shards)), can_wait)
+    decide(wanted, || selftest().and_then(|()| rings_at_once(shards)), || can_wait(shards))
 }
 
 /// One ring each, at the same time and with the queues that the shards will have: what bounds their memory counts them
@@ -95,10 +95,10 @@ fn rings_at_once(shards: u32) -> Result<(), SelftestError> {
     rings.map(drop).map_err(SelftestError::from)
 }
 
-/// Whether a plain ring can do what monoio needs of it.
+/// Whether plain rings can do what monoio needs of them, one for each of so many shards at the same time.
 #[must_use]
-pub(crate) fn can_wait() -> bool {
-    monoio::utils::detect_uring() && selftest_poll().is_ok()
+pub(crate) fn can_wait(shards: u32) -> bool {
+    monoio::utils::detect_uring() && selftest_poll(shards, ENTRIES).is_ok()
 }
 
 /// The choice, given how the trials end.

@@ -67,6 +67,12 @@ impl Pace {
         self.tokens.give_back(accepts);
     }
 
+    /// Nobody waits, so that there is nothing to be tried again; so many were not accepted.
+    pub(super) fn on_nobody(&mut self, unused: u32) {
+        self.give_back(unused);
+        self.paced_until = None;
+    }
+
     /// An accept has failed.
     pub(super) fn on_failure(&mut self, errno: Errno, now: Instant) {
         if matches!(errno, Errno::NFILE | Errno::MFILE | Errno::NOMEM | Errno::NOBUFS | Errno::NOSPC) {
@@ -91,5 +97,22 @@ impl Pace {
     pub(super) fn stop(&mut self) {
         self.stopped = true;
         (self.rests_until, self.paced_until) = (None, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_that_found_nobody_has_nothing_to_try_again() {
+        let now = Instant::ZERO;
+        // Its bursts are of fewer than a turn may accept.
+        let mut pace = Pace::new(1000, 20, now);
+        let allowed = pace.allow(0, 0, now);
+        assert!(allowed > 0 && allowed < ACCEPTS && pace.next_try().is_some());
+        pace.on_nobody(allowed);
+        assert_eq!(pace.next_try(), None);
+        assert_eq!(pace.allow(0, 0, now), allowed, "what was not used is given back");
     }
 }

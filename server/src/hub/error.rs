@@ -25,7 +25,8 @@ pub enum StartError {
     Selftest(#[source] SelftestError),
     /// A shard's monoio runtime cannot be had.
     #[error(
-        "a shard cannot wait for its sockets ({0}): raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit)"
+        "a shard cannot wait for its sockets ({0}): raise RLIMIT_NOFILE, or RLIMIT_MEMLOCK where it is memory \
+         (LimitNOFILE= and LimitMEMLOCK= in a systemd unit)"
     )]
     Waiter(#[source] io::Error),
     /// The hub's address.
@@ -39,6 +40,12 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// The admin socket that came with the start is open to others, and nobody has to show a token.
+    #[error(
+        "the admin socket that came with the start listens on {0}, which can be reached from elsewhere: set admin.token_file (or \
+         admin.token), or listen on 127.0.0.1 (systemd: ListenStream=)"
+    )]
+    AdminOpen(SocketAddr),
     /// More connections than there can be descriptors for.
     #[error(
         "limits.connections = {connections} needs {needed} slots, but {shards} shards of at most {slots} slots (the limit of \

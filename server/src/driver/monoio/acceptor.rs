@@ -28,6 +28,8 @@ const ACCEPT_TIMEOUT: Duration = Duration::from_millis(1);
 /// See the module.
 pub(super) struct Acceptor {
     sources: Vec<Source>,
+    /// Whose turn it is, so that a herd at one does not keep the others waiting.
+    next: usize,
     news: Rc<News>,
     stop: Rc<Stop>,
 }
@@ -50,7 +52,7 @@ pub(super) enum Accepted {
 impl Acceptor {
     /// Watches all the listeners.
     pub(super) fn new(listeners: Vec<Listener>, news: &Rc<News>) -> io::Result<Self> {
-        let mut acceptor = Self { sources: Vec::new(), news: Rc::clone(news), stop: Rc::default() };
+        let mut acceptor = Self { sources: Vec::new(), next: 0, news: Rc::clone(news), stop: Rc::default() };
         for listener in listeners {
             SockRef::from(&listener).set_read_timeout(Some(ACCEPT_TIMEOUT))?;
             let watched = Rc::new(Watched::new(fcntl_dupfd_cloexec(&listener, 0)?)?);
@@ -83,7 +85,8 @@ impl Acceptor {
 
     /// The next connection.
     pub(super) fn accept(&mut self) -> Accepted {
-        while let Some(number) = self.sources.iter().position(|source| source.is_ready) {
+        while let Some(number) = self.next_ready() {
+            self.next = number + 1;
             match accept(&self.sources[number].listener) {
                 Ok(Some((socket, peer))) => return Accepted::Connection(socket, peer),
                 Ok(None) => {
@@ -94,6 +97,13 @@ impl Acceptor {
             }
         }
         Accepted::Nobody
+    }
+
+    fn next_ready(&self) -> Option<usize> {
+        let count = self.sources.len();
+        (self.next..self.next + count)
+            .map(|number| number % count)
+            .find(|&number| self.sources[number].is_ready)
     }
 
     /// Accepts no more, and gives the address up if nobody else has the socket.

@@ -1,6 +1,6 @@
 //! Connections as descriptors of the process, so that `RLIMIT_NOFILE` bounds them all together.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,12 +12,14 @@ use corecast_core::time::Instant;
 use corecast_ring::{Errno, RingCounters, Watched};
 use rustix::io::{fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, connect_unspec, recv, send, shutdown};
+use rustix::process::{Resource, getrlimit};
 use slab::Slab;
 
 use super::acceptor::{Accepted, Acceptor};
 use super::news::{News, Told};
 use crate::driver::pace::Pace;
 use crate::driver::sockets::{Sockets, Watch};
+use crate::figures::descriptors_for_connections;
 use crate::shard::Shard;
 use crate::shard::inbox::{Mail, Passage};
 
@@ -29,6 +31,8 @@ pub(super) struct MonoioSockets {
     connections: Slab<Connection>,
     /// What the tables of the engine are made for.
     capacity: usize,
+    /// Descriptors from here on are for everything else: log, admin, takeover. The kernel gives out the lowest that is free.
+    descriptors: u64,
     acceptor: Acceptor,
     news: Rc<News>,
     /// What was told, while it is gone through.
@@ -51,6 +55,7 @@ impl MonoioSockets {
         Self {
             connections: Slab::new(),
             capacity: capacity as usize,
+            descriptors: descriptors_for_connections(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)),
             acceptor,
             news,
             told: Vec::new(),
@@ -67,6 +72,9 @@ impl MonoioSockets {
     fn settle(&mut self, socket: OwnedFd, introduce: impl FnOnce(u32) -> ConnectionId) -> Result<(), Errno> {
         if self.connections.len() >= self.capacity {
             return Err(Errno::NFILE);
+        }
+        if socket.as_raw_fd() as u64 >= self.descriptors {
+            return Err(Errno::MFILE);
         }
         let socket = Rc::new(Watched::new(socket).map_err(|error| errno_of(&error))?);
         let place = self.connections.vacant_entry();
@@ -109,7 +117,7 @@ impl Sockets for MonoioSockets {
                 Accepted::Connection(socket, peer) => {
                     self.settle(socket, |place| engine.handle_accepted(place, peer)).err()
                 }
-                Accepted::Nobody => return pace.give_back(unused + 1),
+                Accepted::Nobody => return pace.on_nobody(unused + 1),
                 Accepted::Failed(errno) => Some(errno),
             };
             if let Some(errno) = failed {
@@ -236,6 +244,11 @@ impl Sockets for MonoioSockets {
 
     /// Sockets come with their letters, so that none is announced.
     fn forget(&mut self, _: u64) {}
+
+    /// Each is watched for as long as something is waited for.
+    fn next_try(&self) -> Option<Instant> {
+        None
+    }
 
     /// There is no ring of ours.
     fn counters(&self) -> RingCounters {

@@ -11,6 +11,7 @@ mod acceptor;
 mod connections;
 mod news;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -40,7 +41,7 @@ pub enum Waiter {
 }
 
 /// Entries of the ring or of the list of events: more that are ready at the same time take another round.
-const ENTRIES: u32 = 4096;
+pub(super) const ENTRIES: u32 = 4096;
 
 /// A runtime for the thread that made it.
 pub struct Runtime(FusionRuntime<TimeDriver<IoUringDriver>, TimeDriver<LegacyDriver>>);
@@ -99,17 +100,23 @@ async fn root_waker() -> std::task::Waker {
     poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
-/// Lets monoio look at its sockets, without waiting, and run what they woke. A root that woke itself would be polled again
-/// before either; a task comes after all others, and makes monoio look.
+/// Lets monoio look at its sockets, without waiting, and run what they woke. A root that was woken while it
+/// ran is polled again before either, so only the word of a task counts; it comes after all others, and makes monoio look.
 async fn next_round() {
-    let mut begun = false;
+    let has_come = Rc::new(Cell::new(false));
+    let mut has_begun = false;
     poll_fn(|cx| {
-        if begun {
+        if has_come.get() {
             return Poll::Ready(());
         }
-        begun = true;
-        let waker = cx.waker().clone();
-        monoio::spawn(async move { waker.wake() });
+        if !has_begun {
+            has_begun = true;
+            let (has_come, waker) = (Rc::clone(&has_come), cx.waker().clone());
+            monoio::spawn(async move {
+                has_come.set(true);
+                waker.wake();
+            });
+        }
         Poll::Pending
     })
     .await;

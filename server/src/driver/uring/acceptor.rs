@@ -17,6 +17,8 @@ pub(super) struct Acceptor {
     listeners: Vec<Source>,
     /// Over all of them, those whose listener is gone included.
     armed: u32,
+    /// Which comes first, so that a herd at one does not keep the others waiting.
+    first: usize,
 }
 
 /// A listener, and the accepts that are armed on it.
@@ -28,7 +30,7 @@ struct Source {
 impl Acceptor {
     pub(super) fn new(listeners: Vec<Listener>) -> Self {
         let listeners = listeners.into_iter().map(|listener| Source { listener, armed: 0 }).collect();
-        Self { listeners, armed: 0 }
+        Self { listeners, armed: 0, first: 0 }
     }
 
     /// When the kernel gives up peers that connect from now on.
@@ -46,8 +48,10 @@ impl Acceptor {
             return;
         }
         let most = self.armed + pace.allow(connections, self.armed, now);
-        let share = (ACCEPTS / self.listeners.len() as u32).max(1);
-        for (number, source) in self.listeners.iter_mut().enumerate() {
+        let count = self.listeners.len();
+        let share = (ACCEPTS / count as u32).max(1);
+        for number in (self.first..self.first + count).map(|number| number % count) {
+            let source = &mut self.listeners[number];
             // The name of an accept says which listener it is of.
             let name = token(Operation::Accept, ConnectionId { index: number as u32, generation: 0 });
             while source.armed < share && self.armed < most && ring.accept(&source.listener, name).is_ok() {
@@ -55,6 +59,7 @@ impl Acceptor {
                 self.armed += 1;
             }
         }
+        self.first = (self.first + 1) % count;
         pace.give_back(most - self.armed);
     }
 
