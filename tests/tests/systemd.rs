@@ -160,6 +160,18 @@ fn sockets_of_a_service_manager_are_used_whatever_the_configuration_says() {
     }
 }
 
+#[test]
+fn an_admin_socket_that_others_can_reach_wants_a_token() {
+    let admin = listening("0.0.0.0:0");
+    let builder = Hub::builder().socket("admin", &admin);
+    let (status, said) = builder.clone().launch().refusal();
+    assert_eq!(status.code(), Some(1), "{said}");
+    for words in ["admin socket", "admin.token_file", "ListenStream="] {
+        assert!(said.contains(words), "{words:?} is missing in: {said}");
+    }
+    let _with_token = builder.set("admin.token", "an.admin-token~of_thirty+two/bytes=").start();
+}
+
 /// What the hub answers over a connection that was there before it.
 fn status_of(socket: TcpStream) -> u16 {
     let mut client = Client::over(socket);

@@ -135,6 +135,9 @@ fn start_and_run(
     let token = config.admin_token();
     let token = token.map_err(|cause| StartError::Key { place: "admin.token".to_owned(), cause })?;
     let listeners = Listeners::open(&config, capacity.shards, sockets)?;
+    if token.is_none() && !listeners.admin_addr().ip().is_loopback() {
+        return Err(StartError::AdminOpen(listeners.admin_addr()));
+    }
     capacity.report(&config, &listeners, &driver);
     let clock = Clock::start();
     let census = SharedCensus::new(config.limits.connections, config.limits.per_ip);
