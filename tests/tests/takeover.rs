@@ -23,6 +23,7 @@ use corecast_tests::wire::response::End;
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use socket2::SockRef;
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -144,7 +145,13 @@ fn a_broken_configuration_changes_nothing() {
 #[test]
 fn a_damaged_log_is_not_taken_over() {
     let log = tempfile::tempdir().unwrap();
-    let hub = builder(log.path()).start();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let given_up = || SockRef::from(&socket).tcp_user_timeout().unwrap();
+    let shared = Arc::new(socket.try_clone().unwrap().into());
+    let hub = builder(log.path()).socket("hub", &shared).start();
+    let before = given_up();
+    let config = std::fs::read_to_string(hub.config()).unwrap();
+    std::fs::write(hub.config(), format!("{config}stream.dead_peer = \"300s\"\n")).unwrap();
     let mut publisher = Publisher::connect(hub.addr());
     let padding = "x".repeat(500);
     (0..20).for_each(|_| drop(publisher.to_topic("t", &padding)));
@@ -153,6 +160,7 @@ fn a_damaged_log_is_not_taken_over() {
     let said = hub.wait_for_log(&[FAILED]);
     assert!(said.contains("damaged"), "{said}");
     publisher.to_topic("t", "as before");
+    assert_eq!(given_up(), before, "what the other process has set is set back");
     // The other process has had all sockets, and is gone.
     for _ in 0..2 {
         assert_eq!(exchange::get(hub.admin(), "/readyz").status(), 200);

@@ -55,6 +55,7 @@ impl Control<'_> {
                     (Said::Prepared, Some(successor)) => return Ok(Ending::HandOver(successor)),
                     (Said::Failed(reason), _) => {
                         self.takeover.store(false, Ordering::SeqCst);
+                        self.set_listeners();
                         tracing::error!(reason, "nothing is taken over, this hub goes on as before");
                     }
                     (Said::Prepared | Said::Serving, _) => {}
@@ -72,6 +73,13 @@ impl Control<'_> {
                     return Err(StartError::ThreadLost);
                 }
             }
+        }
+    }
+
+    /// The process that was to take over has set what its own configuration says on the sockets that both have.
+    fn set_listeners(&self) {
+        if let Some(listeners) = &self.listeners {
+            listeners.set_for(&self.state.config.now().config.stream);
         }
     }
 

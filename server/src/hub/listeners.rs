@@ -100,6 +100,15 @@ impl Listeners {
         Ok(Sockets { hub, admin: Some(self.admin.as_fd().try_clone_to_owned()?) })
     }
 
+    /// Sets what the configuration says of connections that are accepted from now on.
+    pub(super) fn set_for(&self, stream: &StreamConfig) {
+        for listener in &self.hub {
+            if let Err(error) = listener.set_user_timeout(user_timeout(stream)) {
+                tracing::warn!(%error, "the kernel does not take another time-out for dead peers");
+            }
+        }
+    }
+
     pub(super) fn hub_addr(&self) -> SocketAddr {
         self.hub_addr
     }
