@@ -230,10 +230,10 @@ fn what_is_wrong_is_answered_with_the_field_that_is_to_blame() {
     let long = "x".repeat(300);
     let huge = format!("{{\"reason\":\"{}\"}}", "x".repeat(70_000));
     let cases: &[Case<'_>] = &[
-        ("POST /api/hub", &[json_type], "{}", 405, ""),
-        ("DELETE /api/users/alice", &[], "", 405, ""),
-        ("GET /api/drain", &[], "", 405, ""),
-        ("GET /api/nothing", &[], "", 404, ""),
+        ("POST /api/hub", &[json_type], "{}", 405, "method"),
+        ("DELETE /api/users/alice", &[], "", 405, "method"),
+        ("GET /api/drain", &[], "", 405, "method"),
+        ("GET /api/nothing", &[], "", 404, "path"),
         ("GET /api/connections/abc", &[], "", 400, "id"),
         ("GET /api/connections/1-2", &[], "", 400, "id"),
         ("GET /api/connections/+1-2-3", &[], "", 400, "id"),
@@ -497,6 +497,9 @@ fn what_is_logged_can_be_changed_while_running() {
     // A connection that says nothing sensible is worth a line at debug.
     drop(exchange::send(hub.admin(), b"?\r\n\r\n"));
     hub.wait_for_log(&["an admin exchange failed"]);
+    // A reload takes the level of the configuration again, though that has not changed.
+    order(&hub, "POST /api/reload", &json!({}));
+    assert_eq!(look(&hub, "/api/log-level"), json!({"level": "info"}));
 }
 
 #[test]

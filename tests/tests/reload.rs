@@ -171,7 +171,10 @@ fn messages_follow_their_level() {
     it.set("logging.level", "debug");
     it.builder = it.builder.clone().set("logging.level", "error").set("hub.shards", 5);
     it.write(&it.builder.toml());
+    let reloads = || it.hub.metric("corecast_config_reloads_total");
+    let before = reloads();
     it.hub.sighup();
+    eventually(PATIENCE, "a reload of which nothing is said", || (reloads() > before).then_some(()));
     // What is said at the level `error` only: that there is a fault.
     it.write("nonsense");
     it.reload("the new configuration is not applied");

@@ -110,14 +110,14 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn not_found(uri: Uri) -> Problem {
     let path = Excerpt::of(uri.path());
-    Problem::not_found(format!("there is nothing under {path}; /api lists what there is"))
+    Problem::not_found(format!("there is nothing under {path}; /api lists what there is")).field("path")
 }
 
 /// axum adds `Allow`.
 async fn not_allowed(method: Method) -> Problem {
     let method = Excerpt::of(method.as_str());
     let detail = format!("this path does not take {method}; the header Allow has what it takes");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).field("method")
 }
 
 fn text_answer(status: StatusCode, content_type: &'static str, body: String) -> Response {

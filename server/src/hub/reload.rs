@@ -153,22 +153,21 @@ impl Reloader {
         let files = ChangedFiles { secret, public, admin_token: self.parts.admin_token != admin_token };
         let report = compare(&old, &mut loaded, files, self.connections_max);
         self.parts.keyring.replace(keys, loaded.config.auth.key_overlap, Instant::now());
-        self.follow(&old.config, &loaded.config);
+        self.follow(&loaded.config);
         self.parts.in_force.replace(loaded);
         report
     }
 
-    /// Tells everybody. What is the same as before is told too: it costs nothing, and is right after a failure.
-    fn follow(&self, old: &Config, new: &Config) {
+    /// Tells everybody. What is the same as before is told too: it costs nothing, and is right after a failure, and after an
+    /// operator has set another level of messages meanwhile.
+    fn follow(&self, new: &Config) {
         let Parts { inboxes, census, sequencer, .. } = &self.parts;
         census.set_limits(new.limits.connections, new.limits.per_ip);
         sequencer.set_retention(log::retention(new));
         let settings = shard_settings(new, inboxes.len() as u32);
         threads::send_to_all(inboxes, || Mail::Settings(Box::new(settings.clone())));
         self.send_keys();
-        if old.logging.level != new.logging.level
-            && let Err(error) = logging::set_level(&new.logging.level)
-        {
+        if let Err(error) = logging::set_level(&new.logging.level) {
             tracing::warn!(%error, "logging.level cannot be changed");
         }
     }
