@@ -187,11 +187,25 @@ fn settings_that_the_guide_names_exist() {
 }
 
 #[test]
-fn pages_that_the_guide_links_to_are_installed_with_it() {
+fn files_that_the_pages_link_to_are_installed_with_them() {
+    let to = destination();
+    install(to.path(), &[]);
+    let documents = to.path().join("usr/local/share/doc/corecast");
     let manifest = read("server/Cargo.toml");
-    for pattern in ["../docs/*.md", "../deploy/sysctl/million.conf"] {
-        assert!(manifest.contains(pattern), "the package lacks {pattern}");
+    let mut found = 0;
+    for page in fs::read_dir(documents.join("docs")).expect("the pages are installed") {
+        let text = fs::read_to_string(page.expect("our own folder").path()).expect("a page is text");
+        for link in text.split("](../").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            assert!(documents.join(link).exists(), "{link} is not installed");
+            let folder = link.rsplit_once('/').map_or(link, |(folder, _)| folder);
+            assert!(
+                manifest.contains(&format!("usr/share/doc/corecast/{folder}/")),
+                "the package lacks {link}"
+            );
+            found += 1;
+        }
     }
+    assert!(found >= 6, "the pages link to {found} files only");
 }
 
 #[test]

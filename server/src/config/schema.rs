@@ -275,7 +275,8 @@ pub static SETTINGS: &[Setting] = &[
         key: "dry_run",
         default: Some("false"),
         doc: "Whether connections, per_user and per_ip are only counted: nobody is refused or evicted, and the metrics tell \
-              who would have been. A tab that returns under its client_id takes its own place all the same.",
+              who would have been. A tab that returns under its client_id takes its own place all the same. Each \
+              shard's tables are made for limits.connections and some more: where they are full, connections wait all the same.",
         reload: Reload::Applies,
         kind: Kind::Switch { field: |c| &mut c.limits.dry_run },
     },
