@@ -3,7 +3,7 @@
 //! The hub refuses to start by these sums (`hub/capacity.rs`), and `doctor` tells them beforehand.
 //! Not here: where the amounts are read.
 
-use crate::driver::{ACCEPTS, Choice, MARGIN};
+use crate::driver::{ACCEPTS, Choice, DESCRIPTORS_BESIDE, MARGIN};
 
 /// The kernel's side of an idle connection and ours (docs/operations.md, "Memory"), in bytes.
 const CONNECTION_BYTES: u64 = 4400;
@@ -30,21 +30,12 @@ const RESERVE_SHARE: u64 = 16;
 /// Above the largest `limits.connections` that can be set: whatever allows more bounds nothing.
 const CONNECTIONS_MAX: u64 = 1 << 24;
 
-/// Descriptors of a hub beside its connections, where these are descriptors too: listeners, log, admin, connections that
-/// are on their way to another shard.
-const DESCRIPTORS_BESIDE: u64 = 256;
-
-/// Descriptors that a process with this limit of open files has for connections, where these take one each.
-pub(crate) fn descriptors_for_connections(nofile: u64) -> u64 {
-    nofile.saturating_sub(DESCRIPTORS_BESIDE)
-}
-
 /// Slots that all shards have together under this limit of open files: a ring has a table of its own, and whoever has none
 /// shares the process's.
 pub(crate) fn slots_under(nofile: u64, shards: u64, driver: Choice) -> u64 {
     match driver {
         Choice::Uring => nofile.min(TABLE_MAX) * shards,
-        Choice::Monoio(_) => descriptors_for_connections(nofile),
+        Choice::Monoio(_) => nofile.saturating_sub(DESCRIPTORS_BESIDE),
     }
 }
 

@@ -23,4 +23,5 @@ pub mod uring;
 
 pub(crate) use choice::can_wait;
 pub use choice::{Choice, Chosen, Reason, choose};
+pub(crate) use monoio::DESCRIPTORS_BESIDE;
 pub(crate) use pace::{ACCEPTS, MARGIN};

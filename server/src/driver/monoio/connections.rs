@@ -19,9 +19,11 @@ use super::acceptor::{Accepted, Acceptor};
 use super::news::{News, Told};
 use crate::driver::pace::Pace;
 use crate::driver::sockets::{Sockets, Watch};
-use crate::figures::descriptors_for_connections;
 use crate::shard::Shard;
 use crate::shard::inbox::{Mail, Passage};
+
+/// Descriptors of a hub beside its connections: listeners, log, admin, connections that are on their way to another shard.
+pub(crate) const DESCRIPTORS_BESIDE: u64 = 256;
 
 /// Read at once: as many as the other driver's buffers hold.
 const RECEIVE_BYTES: usize = 16 * 1024;
@@ -52,10 +54,11 @@ struct Connection {
 
 impl MonoioSockets {
     pub(super) fn new(acceptor: Acceptor, news: Rc<News>, capacity: u32) -> Self {
+        let nofile = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         Self {
             connections: Slab::new(),
             capacity: capacity as usize,
-            descriptors: descriptors_for_connections(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)),
+            descriptors: nofile.saturating_sub(DESCRIPTORS_BESIDE),
             acceptor,
             news,
             told: Vec::new(),

@@ -28,6 +28,7 @@ use super::host::Host;
 use crate::shard::Shard;
 
 use acceptor::Acceptor;
+pub(crate) use connections::DESCRIPTORS_BESIDE;
 use connections::MonoioSockets;
 use news::{News, Told};
 
