@@ -112,6 +112,8 @@ export class Stream {
 
   stop(reason: StopReason): void {
     this.#leave();
+    // The day that an evicted stream is told to stay away ends when somebody acts: no failure then waits for it.
+    this.#backoff.told(undefined);
     this.#become('stopped', reason);
   }
 

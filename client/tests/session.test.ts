@@ -495,6 +495,18 @@ describe('evicted', () => {
     expect(hub.requests[1]?.clientId).toBe(tab.clientId);
   });
 
+  test('somebody acts, and the first attempt fails: the next does not wait for the day that the hub told it to stay away', async () => {
+    const tab = await openTab(['a']);
+    await evict();
+    hub.answer = () => refusal(503);
+    tab.say({ t: 'open' });
+    await clock.advance(100);
+    expect(tab.errors).toMatchObject([{ code: 'unavailable' }]);
+    hub.answer = () => undefined;
+    await clock.advance(31_000);
+    expect(tab.status.state).toBe('open');
+  });
+
   test('a new tab is somebody who acts', async () => {
     const tab = await openTab(['a']);
     await evict();
