@@ -141,10 +141,10 @@ export class Connection {
     };
   }
 
-  /** Another token, or another function. */
+  /** Another token, which is shown at once; or another function, which is asked at once if there was none. */
   setToken(token: Token): void {
     this.#token = token;
-    if (typeof token === 'string') this.#post({ t: 'token', n: 0, token });
+    this.#post({ t: 'token', n: 0, token: typeof token === 'string' ? token : null });
   }
 
   /** Opens a stream that has stopped: somebody wants it here. */
@@ -343,14 +343,16 @@ export class Connection {
   }
 
   async #answer(n: number, reason: TokenReason): Promise<void> {
+    const asked = this.#token;
     let token: string | null = null;
     try {
-      const given = typeof this.#token === 'function' ? await this.#token(reason) : this.#token;
+      const given = typeof asked === 'function' ? await asked(reason) : asked;
       // What a header cannot carry must not become an error that shows it.
       token = typeof given === 'string' && /^[\x21-\x7e]+$/.test(given) ? given : '';
     } catch (error) {
       report(error);
     }
+    if (asked !== this.#token) return this.#answer(n, reason);
     this.#post({ t: 'token', n, token });
   }
 

@@ -66,7 +66,7 @@ const MESSAGES: Readonly<Record<ErrorCode, string>> = {
 };
 
 export function streamError(code: ErrorCode, fatal: boolean, status?: number): StreamError {
-  return { code, message: MESSAGES[code], fatal, ...(status === undefined ? {} : { status }) };
+  return { code, message: MESSAGES[code], fatal, ...(status && { status }) };
 }
 
 export class Stream {
@@ -117,9 +117,9 @@ export class Stream {
     this.#become('stopped', reason);
   }
 
-  /** The network is another, or there again: what is open may be dead, what waits need not. */
+  /** The network or the token is another: what is under way may be dead or another's, what waits need not. */
   refresh(): void {
-    if (this.phase === 'open' || this.phase === 'waiting') this.#connect();
+    if (this.phase !== 'idle' && this.phase !== 'stopped') this.#connect();
   }
 
   #become(phase: Phase, reason?: StopReason): void {
@@ -244,7 +244,7 @@ export class Stream {
     if (id !== undefined) this.cursor = id || null;
     if (tooLarge) this.#ears.error(streamError('too_large', false));
     if (data === undefined) return;
-    this.#ears.event({ type, data, id: id ?? '', ...(topics.length > 0 ? { topics } : {}) });
+    this.#ears.event({ type, data, id: id ?? '', ...(topics.length > 0 && { topics }) });
     if (type === 'corecast.evicted') {
       this.#ears.batch();
       this.stop('evicted');

@@ -367,7 +367,7 @@ describe('answers that are no stream', () => {
   test('a new token opens what was refused', async () => {
     hub.answer = (_topics, token) => (token === 'good' ? undefined : refusal(401));
     const tab = await openTab(['a'], 'bad');
-    tab.say({ t: 'token', n: 0, token: 'good' });
+    tab.setToken('good');
     await clock.advance(100);
     expect(tab.status.state).toBe('open');
     expect(JSON.stringify([tab.errors, tab.statuses])).not.toMatch(/good|bad/);
@@ -434,6 +434,62 @@ describe('tokens', () => {
     given = 'token';
     await clock.advance(31_000);
     expect(tab.status.state).toBe('open');
+  });
+});
+
+describe('another token', () => {
+  const shown = () => hub.requests.map(({ token }) => token);
+  const set = async (tab: Tab, token: NonNullable<Tab['token']>) => {
+    tab.setToken(token);
+    await clock.advance(100);
+  };
+
+  test('a function in the place of a plain token, or of none, is asked at once, and when its token expires', async () => {
+    for (const first of [undefined, 'plain']) {
+      hub.requests = [];
+      session = newSession();
+      const tab = await openTab(['a'], first);
+      let n = 0;
+      await set(tab, () => `token-${(n += 1)}`);
+      hub.say('event: corecast.expiring\ndata: {"seconds":30}\n\n');
+      await clock.advance(100);
+      expect([shown(), tab.asked]).toEqual([[first ?? '', 'token-1', 'token-2'], ['start', 'expiring']]);
+      tab.leave();
+    }
+  });
+
+  test('a plain one in the place of a function is shown at once', async () => {
+    const tab = await openTab(['a'], () => 'given');
+    await set(tab, 'plain');
+    expect([shown(), tab.asked]).toEqual([['given', 'plain'], ['start']]);
+  });
+
+  test('of several tabs\u2019 plain tokens the newest counts, whichever tab has it', async () => {
+    const tabs = [await openTab(['a'], 'one'), await openTab(['a'], 'one')];
+    for (const tab of tabs) await set(tab, 'two');
+    expect(shown()).toEqual(['one', 'two']);
+    if (tabs[0]) await set(tabs[0], 'three');
+    hub.dropAll();
+    await clock.advance(1100);
+    expect(shown()).toEqual(['one', 'two', 'three', 'three']);
+  });
+
+  test('one that comes before the first answer is shown all the same', async () => {
+    const { fetch, ...env } = fakeEnv(clock, hub, random);
+    const slow = (url: string, init: RequestInit) => new Promise<void>((go) => clock.after(1000, go)).then(() => fetch(url, init));
+    session = new Session({ ...env, fetch: slow }, CONFIG, 'worker');
+    const tab = await openTab(['a']);
+    await set(tab, 'token');
+    await clock.advance(2000);
+    expect([...hub.streams].map(({ token }) => token)).toEqual(['token']);
+  });
+
+  test('one that is set again changes nothing', async () => {
+    const tab = await openTab(['a'], 'token');
+    await set(tab, 'token');
+    const other = await openTab(['a'], () => 'given');
+    await set(other, () => 'given');
+    expect(shown()).toEqual(['token']);
   });
 });
 
