@@ -104,8 +104,8 @@ export class Session {
   readonly #ghosts = new Set<Seat>();
   /** The topics of the stream, and the number of the first event that it had with each. */
   readonly #since = new Map<string, number>();
-  /** Topics that the server has taken. */
-  #taken = new Set<string>();
+  /** Topics that the server has taken, if it has opened a stream. */
+  #taken: Set<string> | undefined;
   #expected: number;
   #stopped: Stopped | undefined;
   #hasBegun = false;
@@ -336,9 +336,11 @@ export class Session {
 
   /** Topics that the server does not take cost those tabs their place that asked for them, not the others theirs. */
   #onRefused(status: number): boolean {
-    const isNew = (topic: string) => !this.#taken.has(topic);
+    const taken = this.#taken;
+    if (!taken) return false;
+    const isNew = (topic: string) => !taken.has(topic);
     const askers = this.#tabs().filter((seat) => seat.topics.some(isNew));
-    if (this.#taken.size === 0 || askers.length === 0 || askers.length === this.#seats.size) return false;
+    if (askers.length === 0 || askers.length === this.#seats.size) return false;
     for (const seat of askers) {
       seat.topics = seat.topics.filter((topic) => !isNew(topic));
       seat.port.post({ t: 'error', error: streamError('topics', false, status) });

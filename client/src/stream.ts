@@ -50,6 +50,9 @@ const WORTH_MS = 1000;
 /** Below it, a moment's trouble of the network would end the streams of a hub with quick heartbeats. */
 const SILENCE_MIN_MS = 5000;
 
+/** Statuses that another token may change. */
+const UNAUTHORIZED = [401, 403];
+
 /** Statuses that say nothing about the next request. */
 const PASSING = [408, 425, 429];
 
@@ -85,8 +88,8 @@ export class Stream {
   #cancelTimer = () => {};
   #heardAt = 0;
   #silenceMs = 0;
-  /** The last token was refused, and another is asked for, once. */
-  #wasRefused = false;
+  /** The status that refused the last token; another is asked for, once. */
+  #refusal = 0;
   /** What went wrong since the stream was open last: told once each. */
   #reported = new Set<ErrorCode>();
 
@@ -100,7 +103,7 @@ export class Stream {
   /** Opens a stream for these topics, instead of the one there is. */
   open(topics: readonly string[]): void {
     this.#topics = topics;
-    this.#wasRefused = false;
+    this.#refusal = 0;
     this.#connect();
   }
 
@@ -147,12 +150,12 @@ export class Stream {
     const isOvertaken = () => turn !== this.#turn;
     let token;
     try {
-      token = await this.#ears.token(this.#wasRefused ? 'refused' : 'start');
+      token = await this.#ears.token(this.#refusal ? 'refused' : 'start');
     } catch {
       return isOvertaken() ? undefined : this.#wait('token');
     }
     if (isOvertaken()) return;
-    if (token === null) return this.#fail(this.#wasRefused ? 'unauthorized' : 'token');
+    if (token === null) return this.#refusal ? this.#onRefusal(this.#refusal) : this.#fail('token');
     let response;
     try {
       response = await this.#env.fetch(this.#address(), this.#request(token));
@@ -194,7 +197,7 @@ export class Stream {
 
   #onOpen(response: Response): void {
     this.#heardAt = this.#env.now();
-    this.#wasRefused = false;
+    this.#refusal = 0;
     this.#reported.clear();
     // Where a stream begins that has seen nothing: without it, what comes until its first event would be lost if it broke.
     this.cursor ??= response.headers.get('last-event-id') || null;
@@ -260,13 +263,17 @@ export class Stream {
       const retryAfter = Number(response.headers.get('retry-after') ?? 0);
       return this.#wait('unavailable', status, retryAfter > 0 ? retryAfter * 1000 : 0);
     }
-    const isUnauthorized = status === 401 || status === 403;
-    if (isUnauthorized && !this.#wasRefused) {
-      this.#wasRefused = true;
+    if (UNAUTHORIZED.includes(status) && !this.#refusal) {
+      this.#refusal = status;
       return this.#connect();
     }
+    this.#onRefusal(status);
+  }
+
+  /** There is no token that would help; without some topics it may. */
+  #onRefusal(status: number): void {
     if (status !== 401 && this.#ears.refused(status)) return;
-    this.#fail(isUnauthorized ? 'unauthorized' : 'refused', status);
+    this.#fail(UNAUTHORIZED.includes(status) ? 'unauthorized' : 'refused', status);
   }
 
   /** It will not get better by itself. */

@@ -113,6 +113,35 @@ describe('one stream for all tabs', () => {
   });
 });
 
+describe('topics that the hub refuses', () => {
+  beforeEach(() => {
+    hub.answer = (topics) => (topics.includes('bad') ? refusal(400) : topics.includes('reserved') ? refusal(403) : undefined);
+  });
+
+  const tokens: [string, Tab['token']][] = [
+    ['no token', undefined],
+    ['a plain token', 'plain'],
+    ['a token function', () => 'given'],
+    ['a token function that has no other', (reason) => (reason === 'start' ? 'given' : '')],
+  ];
+  for (const [name, token] of tokens) {
+    for (const [bad, status] of [['bad', 400], ['reserved', 403]] as const) {
+      test(`cost a tab without topics nothing: ${status}, ${name}`, async () => {
+        const first = await openTab([], token);
+        const second = await openTab([bad], token);
+        await clock.advance(100);
+        expect(second.errors).toMatchObject([{ code: 'topics', status, fatal: false }]);
+        expect([first.errors, first.status.state, hub.streams.size]).toEqual([[], 'open', 1]);
+      });
+    }
+  }
+
+  test('and that all tabs want stop the stream, with one error', async () => {
+    const tab = await openTab(['reserved'], 'plain');
+    expect(tab.errors).toMatchObject([{ code: 'unauthorized', status: 403, fatal: true }]);
+  });
+});
+
 describe('where the hub tells topics', () => {
   beforeEach(() => {
     hub.tellsTopics = true;
