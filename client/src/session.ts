@@ -204,7 +204,9 @@ export class Session {
     this.#stream.cursor = null;
     this.#ring = new Ring();
     this.#hasBegun = false;
-    this.#stopped = undefined;
+    this.#stopped = this.#taken = undefined;
+    // Who comes next may be another.
+    this.#shown = '';
   }
 
   /** The seats, the newest last. */

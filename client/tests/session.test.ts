@@ -513,6 +513,13 @@ describe('another token', () => {
     expect([...hub.streams].map(({ token }) => token)).toEqual(['token']);
   });
 
+  test('whoever comes when all have gone is asked for a token of his own', async () => {
+    const alice = await openTab(['a'], () => 'alice');
+    alice.leave();
+    const bob = await openTab(['a'], () => 'bob');
+    expect([shown(), bob.asked]).toEqual([['alice', 'bob'], ['start']]);
+  });
+
   test('one that is set again changes nothing', async () => {
     const tab = await openTab(['a'], 'token');
     await set(tab, 'token');
