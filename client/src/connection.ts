@@ -203,6 +203,10 @@ export class Connection {
     return this.#modes[0] ?? 'solo';
   }
 
+  get #sessionName(): string {
+    return `${this.#settings.name} ${this.#mode}`;
+  }
+
   #count(topics: readonly string[], by: number): void {
     for (const topic of topics) {
       const count = (this.#topics.get(topic) ?? 0) + by;
@@ -225,7 +229,7 @@ export class Connection {
   #open(): void {
     if (this.#link || this.#isClosed) return;
     const mode = this.#mode;
-    const options = { name: `${this.#settings.name} ${mode}`, tab: this.tab, config: this.#settings.config };
+    const options = { name: this.#sessionName, tab: this.tab, config: this.#settings.config };
     const fallBack = () => {
       this.#park();
       this.#modes = this.#modes.slice(1);
@@ -271,7 +275,7 @@ export class Connection {
       t: 'join',
       tab: this.tab,
       config,
-      clientId: clientId ?? storedClientId(this.#mode),
+      clientId: clientId ?? storedClientId(this.#mode, this.#sessionName),
       topics: [...this.#topics.keys()],
       token: typeof this.#token === 'string' ? this.#token : null,
       asks: typeof this.#token === 'function',
@@ -300,7 +304,7 @@ export class Connection {
       case 'ask':
         return void this.#answer(message.n, message.reason);
       case 'client_id':
-        return storeClientId(this.#mode, message.id);
+        return storeClientId(this.#mode, this.#sessionName, message.id);
       case 'ping':
         return this.#post({ t: 'pong' });
       case 'here':
@@ -452,31 +456,39 @@ function report(error: unknown): void {
   else console.error(error);
 }
 
-const CLIENT_ID_KEY = 'corecast.client_id';
-
-/** One name for this browser; a tab that shares with nobody has its own. Where nothing may be stored, one until the page ends. */
-let clientIdInMemory: string | undefined;
+/**
+ * One id for each session of this browser, for the hub lets a stream take the place of another with its id; a tab that
+ * shares with nobody has its own. Where nothing may be stored, they last until the page ends.
+ */
+const clientIds = new Map<string, string>();
 
 function storageOf(mode: Mode): Storage {
   return mode === 'solo' ? sessionStorage : localStorage;
 }
 
-function storedClientId(mode: Mode): string {
+/** A hash (FNV-1a): what stays in the browser is short, and does not say whose stream it was. */
+function clientIdKey(session: string): string {
+  let hash = 0x811c9dc5;
+  for (let n = 0; n < session.length; n += 1) hash = Math.imul(hash ^ session.charCodeAt(n), 0x01000193);
+  return `corecast.client_id.${(hash >>> 0).toString(36)}`;
+}
+
+function storedClientId(mode: Mode, session: string): string {
   try {
-    const stored = storageOf(mode).getItem(CLIENT_ID_KEY);
+    const stored = storageOf(mode).getItem(clientIdKey(session));
     if (stored) return stored;
   } catch {
     // Storage is forbidden here.
   }
-  const id = (clientIdInMemory ??= randomId());
-  storeClientId(mode, id);
+  const id = clientIds.get(session) ?? randomId();
+  storeClientId(mode, session, id);
   return id;
 }
 
-function storeClientId(mode: Mode, id: string): void {
-  clientIdInMemory = id;
+function storeClientId(mode: Mode, session: string, id: string): void {
+  clientIds.set(session, id);
   try {
-    storageOf(mode).setItem(CLIENT_ID_KEY, id);
+    storageOf(mode).setItem(clientIdKey(session), id);
   } catch {
     // Storage is forbidden here.
   }
