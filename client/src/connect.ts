@@ -79,8 +79,8 @@ function settingsOf(options: ConnectOptions): Settings {
   const { user = '', hidden = 'keep', silenceMs = 45_000, backoffMaxMs = 30_000, returnAfterMs = 30_000 } = options;
   if (!(silenceMs >= SILENCE_MIN_MS)) throw new TypeError(`silenceMs is below ${SILENCE_MIN_MS}`);
   if (!(backoffMaxMs > 0) || !(returnAfterMs >= 0)) throw new TypeError('times are positive numbers of milliseconds');
-  const workerUrl = options.workerUrl === false ? undefined : (options.workerUrl ?? besideThisScript());
-  const { withCredentials = false } = options;
+  const { withCredentials = false, workerUrl: given } = options;
+  const workerUrl = given ? new URL(given, document.baseURI).href : given === false ? undefined : besideThisScript();
   const silenceFollows = options.silenceMs === undefined;
   return {
     name: nameOf(url, user),

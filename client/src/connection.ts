@@ -31,6 +31,7 @@ export interface Settings {
   readonly config: SessionConfig;
   readonly token: Token | undefined;
   readonly clientId: string | undefined;
+  /** Absolute. */
   readonly workerUrl: string | undefined;
   readonly modes: readonly Mode[];
   readonly hiddenMaxMs: number | null;
@@ -203,8 +204,10 @@ export class Connection {
     return this.#modes[0] ?? 'solo';
   }
 
+  /** Workers of different scripts share nothing, not even a lock: one would wait for good until the other is gone. */
   get #sessionName(): string {
-    return `${this.#settings.name} ${this.#mode}`;
+    const { name, workerUrl } = this.#settings;
+    return `${name} ${this.#mode === 'shared-worker' ? workerUrl : this.#mode}`;
   }
 
   #count(topics: readonly string[], by: number): void {

@@ -332,6 +332,22 @@ test('a worker script that is missing is done without', async (t) => {
   assert.equal(await active(hub), 1);
 });
 
+test('workers of two scripts have a stream each, and neither ends the other', async (t) => {
+  const { context, origin, options, hub } = await setUp(t);
+  const tabs = [];
+  for (const workerUrl of [undefined, 'client-worker.js?next', '/client-worker.js?next']) {
+    tabs.push(await PackageTab.open(context, origin, { ...options, workerUrl }));
+  }
+  for (const [n, there] of [1, 2, 2].entries()) {
+    await tabs[n].until('its tabs are there', ({ state, tabs: found, mode }) => state === 'open' && found === there && mode === 'shared-worker');
+  }
+  assert.equal(await active(hub), 2);
+  const { published, next } = numbers(hub);
+  await next();
+  await allSee(tabs, published);
+  for (const tab of tabs) assert.deepEqual(await tab.types(), ['message']);
+});
+
 test('a worker that says nothing is asked for anew', async (t) => {
   const { context, origin, options, hub } = await setUp(t);
   const tab = await PackageTab.open(context, origin, options, { lacks: ['firstAnswer'] });
