@@ -144,7 +144,7 @@ export class Session {
     this.#stream = new Stream(config, env, {
       event: (event) => this.#onEvent(event),
       batch: () => this.#pace(),
-      phase: (_phase, reason) => this.#onPhase(reason),
+      phase: (reason) => this.#onPhase(reason),
       error: (error) => this.#tell({ t: 'error', error }),
       token: (reason) => this.#token(reason),
       refused: (status) => this.#onRefused(status),
@@ -172,7 +172,8 @@ export class Session {
       case 'ack':
         seat.acked = Math.max(seat.acked, message.n);
         this.#serve(seat);
-        return this.#behind().length > 0 ? undefined : this.#readOn();
+        if (this.#behind().length === 0) this.#readOn();
+        return;
       case 'open':
         return this.#reopen();
       // What is left tells that the tab lives: that is for the hosts.

@@ -30,7 +30,8 @@ export interface StreamEars {
   event(event: StreamEvent): void;
   /** All events of a piece have been told. Nothing more is read before what it gives is settled. */
   batch(): Promise<void> | undefined;
-  phase(phase: Phase, reason?: StopReason): void;
+  /** The phase is another; with a reason, if it is `stopped`. */
+  phase(reason?: StopReason): void;
   error(error: StreamError): void;
   /** Gives the token to show, empty for none, or `null` if there is to be one and is not. */
   token(reason: TokenReason): Promise<string | null>;
@@ -62,7 +63,7 @@ const MESSAGES: Readonly<Record<ErrorCode, string>> = {
   unauthorized: 'the server does not take the token',
   refused: 'the server refuses this stream',
   not_a_stream: 'the answer is not an event stream',
-  token: 'there is no token: the token function failed, gave none, or took too long',
+  token: 'the token function failed, gave no token, or took too long',
   topics: 'the server does not take these topics, or there are too many',
   too_large: 'an event was too large and has been passed over',
   silent: 'the stream was silent for too long',
@@ -127,7 +128,7 @@ export class Stream {
 
   #become(phase: Phase, reason?: StopReason): void {
     this.phase = phase;
-    this.#ears.phase(phase, reason);
+    this.#ears.phase(reason);
   }
 
   #leave(): void {
@@ -260,8 +261,8 @@ export class Stream {
     void response.body?.cancel().catch(() => {});
     if (status === 204) return this.stop('gone');
     if (status >= 500 || PASSING.includes(status)) {
-      const retryAfter = Number(response.headers.get('retry-after') ?? 0);
-      return this.#wait('unavailable', status, retryAfter > 0 ? retryAfter * 1000 : 0);
+      // A date is not understood, and stands for nothing.
+      return this.#wait('unavailable', status, 1000 * (Number(response.headers.get('retry-after')) || 0));
     }
     if (UNAUTHORIZED.includes(status) && !this.#refusal) {
       this.#refusal = status;

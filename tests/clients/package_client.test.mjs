@@ -267,6 +267,23 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
     await allSee(tabs, published);
   });
 
+  test(`${kind}: a page that is put aside neither has a lock nor waits for one`, async (t) => {
+    const world = await setUp(t);
+    const [aside, other] = await open(2, world);
+    await aside.page.evaluate(() => {
+      navigator.locks.request('a sign of this page', () => new Promise(() => {}));
+      document.dispatchEvent(new Event('freeze'));
+    });
+    await other.until('one tab is left', ({ state, tabs }) => state === 'open' && tabs === 1);
+    const names = () =>
+      other.page.evaluate(async () => {
+        const { held, pending } = await navigator.locks.query();
+        const { clientId } = held.find(({ name }) => name === 'a sign of this page');
+        return [...held, ...pending].filter((lock) => lock.clientId === clientId).map(({ name }) => name);
+      });
+    await eventually('no lock but its sign', async () => (await names()).length === 1);
+  });
+
   test(`${kind}: a page that is gone back to goes on`, async (t) => {
     const world = await setUp(t);
     const [tab, other] = await open(2, world);
