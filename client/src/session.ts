@@ -9,7 +9,6 @@ import { type Env, randomId } from './env.ts';
 import { isUpTo, placeOf } from './place.ts';
 import {
   type ConnectionRecord,
-  CONTROL_PREFIX,
   type Join,
   type SessionConfig,
   type State,
@@ -231,11 +230,15 @@ export class Session {
     this.#serve(seat);
   }
 
-  /** Where a tab goes on that knows where it was: in the ring, if the stream had its topics all the time. */
+  /**
+   * Where a tab goes on that knows where it was: in the ring, or behind it if the stream has yet to come there; if the
+   * stream had its topics all the time.
+   */
   #findPlace(seat: Seat): void {
-    const place = this.#ring.behind(seat.last);
-    const isCovered = (topic: string) => (this.#since.get(topic) ?? Infinity) <= (place ?? -1);
-    if (place !== undefined && seat.topics.every(isCovered)) {
+    const isAhead = isUpTo(placeOf(this.#stream.cursor ?? ''), placeOf(seat.last));
+    const place = this.#ring.behind(seat.last) ?? (isAhead ? seat.next : -1);
+    const isCovered = (topic: string) => (this.#since.get(topic) ?? Infinity) <= place;
+    if (place >= 0 && seat.topics.every(isCovered)) {
       seat.next = seat.sent = seat.acked = place;
     } else {
       this.#tellGap(seat, this.#stream.cursor ?? '');
@@ -246,7 +249,7 @@ export class Session {
     this.#gaps += 1;
     const data = JSON.stringify({ from: seat.last, to, reason: 'client' });
     seat.last = seat.told = to;
-    seat.port.post({ t: 'events', n: seat.sent, events: [{ type: `${CONTROL_PREFIX}gap`, data, id: to }], last: to });
+    seat.port.post({ t: 'events', n: seat.sent, events: [{ type: 'corecast.gap', data, id: to }], last: to });
   }
 
   /** What came in one piece goes to all tabs. Gives when to read on, if some have yet to read. */
@@ -312,10 +315,10 @@ export class Session {
 
   #onEvent(event: StreamEvent): void {
     this.#ring.push(event);
-    if (event.type === `${CONTROL_PREFIX}gap`) {
+    if (event.type === 'corecast.gap') {
       this.#gaps += 1;
       this.#tellStatus();
-    } else if (event.type === `${CONTROL_PREFIX}expiring`) {
+    } else if (event.type === 'corecast.expiring') {
       this.#onExpiring(event.data);
     }
   }

@@ -58,14 +58,14 @@ const UNAUTHORIZED = [401, 403];
 const PASSING = [408, 425, 429];
 
 const MESSAGES: Readonly<Record<ErrorCode, string>> = {
-  network: 'the server cannot be reached, or does not let pages of this origin read',
+  network: 'the server cannot be reached, or does not let this origin read',
   unavailable: 'the server cannot give a stream now',
   unauthorized: 'the server does not take the token',
   refused: 'the server refuses this stream',
   not_a_stream: 'the answer is not an event stream',
   token: 'the token function failed, gave no token, or took too long',
   topics: 'the server does not take these topics, or there are too many',
-  too_large: 'an event was too large and has been passed over',
+  too_large: 'an event was too large and passed over',
   silent: 'the stream was silent for too long',
 };
 

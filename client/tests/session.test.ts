@@ -790,6 +790,29 @@ describe('a new leader', () => {
     expect([slow?.inbox.duplicates, last?.inbox.duplicates]).toEqual([0, 1]);
   });
 
+  test.each([[['a'], false], [['a', 'b'], true]])('a tab that is ahead, and wants %s, sees nothing twice', async (wishes, hasGap) => {
+    const [slow, ahead] = [await openTab(['a']), await openTab(wishes)];
+    hub.publish('a');
+    await settled();
+    slow.orphan();
+    // More than a tab remembers.
+    for (let n = 0; n < 300; n += 1) hub.publish('a');
+    await settled();
+    ahead.orphan();
+    session.close();
+    hub.answer = () => new TypeError('unreachable');
+    session = newSession();
+    slow.join(session);
+    await clock.advance(100);
+    ahead.join(session);
+    await clock.advance(100);
+    hub.answer = () => undefined;
+    hub.publish('a');
+    await clock.advance(31_000);
+    expect(ahead.data).toEqual(hub.log.map(({ data }) => data));
+    expect(ahead.types().includes('corecast.gap')).toBe(hasGap);
+  });
+
   test('does not wait for ever for a tab that it was told of', async () => {
     session = newSession(3);
     const tab = new Tab(['a']).join(session);
