@@ -96,6 +96,8 @@ export class Connection {
   #token: Token | undefined;
   #status = NOTHING;
   #isFresh = true;
+  /** The browser has put the page aside, and no session has heard since that it is back. */
+  #wasAside = false;
   #isClosed = false;
   #topicsChanged = false;
   #events = 0;
@@ -289,6 +291,9 @@ export class Connection {
       hiddenMaxMs,
       lock,
     });
+    // It was shown before it had a session to tell.
+    if (this.#wasAside && !document.hidden) this.#post({ t: 'hidden', hidden: false });
+    this.#wasAside = false;
   }
 
   #onMessage(message: ToTab): void {
@@ -389,7 +394,10 @@ export class Connection {
 
   #listen(): void {
     const options = { signal: this.#listening.signal };
-    const park = () => this.#park();
+    const park = () => {
+      this.#wasAside = true;
+      this.#park();
+    };
     const open = () => this.#open();
     const showOrHide = () => this.#post({ t: 'hidden', hidden: document.hidden });
     document.addEventListener('visibilitychange', showOrHide, options);

@@ -43,3 +43,13 @@ test('connections to different addresses, or of different users, have ids of the
   expect(await ids()).toEqual(before);
   expect(JSON.stringify({ ...sessionStorage })).not.toMatch(/alice|events/);
 });
+
+test('an evicted page that was put aside comes back when it is shown', async () => {
+  const connection = await connectAlone({ returnAfterMs: 0 });
+  hub.say('event: corecast.evicted\nretry: 86400000\ndata: {}\n\n');
+  await vi.waitUntil(() => connection.state === 'stopped');
+  document.dispatchEvent(new Event('freeze'));
+  document.dispatchEvent(new Event('visibilitychange'));
+  document.dispatchEvent(new Event('resume'));
+  await vi.waitUntil(() => connection.state === 'open');
+});
