@@ -420,10 +420,16 @@ export class Connection {
 /** Replaced when built: where the classic script is. */
 declare const CLASSIC_URL: string | undefined;
 
-/** A classic script of another origin has no address that an import could be relative to (HTML: "muted errors"). */
+let loadsFailed = 0;
+
+/**
+ * A classic script of another origin has no address that an import could be relative to (HTML: "muted errors"). Many
+ * browsers remember that an address could not be imported, so each further attempt has another; not so in a module, where
+ * bundlers have to see what is imported.
+ */
 function loadHosts(): Promise<typeof import('./hosts/in_page.ts')> {
   if (typeof CLASSIC_URL === 'undefined') return import('./hosts/in_page.ts');
-  return import(new URL('client-host.mjs', CLASSIC_URL).href);
+  return import(new URL(`client-host.mjs${loadsFailed ? `?${loadsFailed}` : ''}`, CLASSIC_URL).href);
 }
 
 function openInPage(
@@ -435,9 +441,13 @@ function openInPage(
 ): Link {
   let link: Link | undefined;
   let isClosed = false;
+  const onLoadFailed = () => {
+    loadsFailed += 1;
+    failed();
+  };
   loadHosts().then(({ openLeader, openSolo }) => {
     if (!isClosed) link = (mode === 'leader' ? openLeader : openSolo)(options, ears, fallBack);
-  }, failed);
+  }, onLoadFailed);
   return {
     post: (message) => link?.post(message),
     close() {

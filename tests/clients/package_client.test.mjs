@@ -534,6 +534,24 @@ test('a token function that gives nothing: one clear error, and no request', asy
   assert.equal(cutter.accepted, 0);
 });
 
+test('a part of the package that cannot be loaded is asked for again, by another address, when somebody acts', async (t) => {
+  const asked = [];
+  const other = {
+    'client-host.mjs': async (request, response) => {
+      asked.push(request.url);
+      if (asked.length === 1) return response.writeHead(503).end();
+      response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(await built('client-host.mjs'));
+    },
+  };
+  const { context, origin, options } = await setUp(t, {}, { other });
+  const tab = await PackageTab.open(context, origin, options, { lacks: ['sharedWorker'] });
+  await tab.until('stopped', ({ state }) => state === 'stopped');
+  await tab.page.evaluate(() => window.connection.reopen());
+  await tab.untilOpen();
+  assert.deepEqual(asked, ['/client-host.mjs', '/client-host.mjs?1']);
+  assert.deepEqual((await tab.notices()).map(({ code, fatal }) => [code, fatal]), [['network', true]]);
+});
+
 test('a classic script of another origin: tabs share by a leader', async (t) => {
   const scripts = await servePackage(t);
   const page = `<!doctype html><title>page</title><script src="${scripts}/client.js"></script>`;
