@@ -46,7 +46,7 @@ const connections = new Map<string, Connection>();
  * The shared stream. Asked again for the same address and user, it hands out the same connection; further topics are added,
  * a token replaces the older one, a stream that has stopped is opened again, and other options have no effect.
  *
- * @throws TypeError if an option cannot be meant. Whatever goes wrong later is told by `corecast.error`.
+ * @throws TypeError if an option cannot be meant: an address that is none or not http(s), say. Whatever goes wrong later is told by `corecast.error`.
  */
 export function connect(options: ConnectOptions = {}): Connection {
   const settings = settingsOf(options);

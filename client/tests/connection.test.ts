@@ -53,3 +53,8 @@ test('an evicted page that was put aside comes back when it is shown', async () 
   document.dispatchEvent(new Event('resume'));
   await vi.waitUntil(() => connection.state === 'open');
 });
+
+test.each(['http://[', 'ftp://hub.test/events', '/events?access_token=secret'])('connect throws for the address %s', (url) => {
+  expect(() => connect({ url })).toThrow(TypeError);
+  expect(hub.requests).toEqual([]);
+});
