@@ -59,7 +59,9 @@ async function bundle({ file, entry, format, script }) {
     { [file]: codeBefore },
     {
       module: format === 'esm',
-      compress: { passes: 3, ecma: 2020 },
+      // Of what terser calls unsafe, what is safe here: nothing is constructed but classes, and no getter has effects.
+      // Without sequences it compresses better.
+      compress: { passes: 3, ecma: 2020, unsafe_arrows: true, pure_getters: true, sequences: false },
       sourceMap: { content: mapBefore, filename: file },
     },
   );

@@ -18,8 +18,8 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** The server's `retry:`. It holds until the next. */
-  told(ms: number): void {
+  /** The server's `retry:`. It holds until the next, or until it is forgotten. */
+  told(ms: number | undefined): void {
     this.#retryMs = ms;
   }
 

@@ -46,7 +46,7 @@ const connections = new Map<string, Connection>();
  * The shared stream. Asked again for the same address and user, it hands out the same connection; further topics are added,
  * a token replaces the older one, a stream that has stopped is opened again, and other options have no effect.
  *
- * @throws TypeError if an option cannot be meant. Whatever goes wrong later is told by `corecast.error`.
+ * @throws TypeError if an option cannot be meant: an address that is none or not http(s), say. Whatever goes wrong later is told by `corecast.error`.
  */
 export function connect(options: ConnectOptions = {}): Connection {
   const settings = settingsOf(options);
@@ -79,8 +79,8 @@ function settingsOf(options: ConnectOptions): Settings {
   const { user = '', hidden = 'keep', silenceMs = 45_000, backoffMaxMs = 30_000, returnAfterMs = 30_000 } = options;
   if (!(silenceMs >= SILENCE_MIN_MS)) throw new TypeError(`silenceMs is below ${SILENCE_MIN_MS}`);
   if (!(backoffMaxMs > 0) || !(returnAfterMs >= 0)) throw new TypeError('times are positive numbers of milliseconds');
-  const workerUrl = options.workerUrl === false ? undefined : (options.workerUrl ?? besideThisScript());
-  const { withCredentials = false } = options;
+  const { withCredentials = false, workerUrl: given } = options;
+  const workerUrl = given ? new URL(given, document.baseURI).href : given === false ? undefined : besideThisScript();
   const silenceFollows = options.silenceMs === undefined;
   return {
     name: nameOf(url, user),

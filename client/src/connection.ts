@@ -31,6 +31,7 @@ export interface Settings {
   readonly config: SessionConfig;
   readonly token: Token | undefined;
   readonly clientId: string | undefined;
+  /** Absolute. */
   readonly workerUrl: string | undefined;
   readonly modes: readonly Mode[];
   readonly hiddenMaxMs: number | null;
@@ -95,6 +96,8 @@ export class Connection {
   #token: Token | undefined;
   #status = NOTHING;
   #isFresh = true;
+  /** The browser has put the page aside, and no session has heard since that it is back. */
+  #wasAside = false;
   #isClosed = false;
   #topicsChanged = false;
   #events = 0;
@@ -141,10 +144,10 @@ export class Connection {
     };
   }
 
-  /** Another token, or another function. */
+  /** Another token, which is shown at once; or another function, which is asked at once if there was none. */
   setToken(token: Token): void {
     this.#token = token;
-    if (typeof token === 'string') this.#post({ t: 'token', n: 0, token });
+    this.#post({ t: 'token', n: 0, token: typeof token === 'string' ? token : null });
   }
 
   /** Opens a stream that has stopped: somebody wants it here. */
@@ -203,6 +206,12 @@ export class Connection {
     return this.#modes[0] ?? 'solo';
   }
 
+  /** Workers of different scripts share nothing, not even a lock: one would wait for good until the other is gone. */
+  get #sessionName(): string {
+    const { name, workerUrl } = this.#settings;
+    return `${name} ${this.#mode === 'shared-worker' ? workerUrl : this.#mode}`;
+  }
+
   #count(topics: readonly string[], by: number): void {
     for (const topic of topics) {
       const count = (this.#topics.get(topic) ?? 0) + by;
@@ -225,7 +234,7 @@ export class Connection {
   #open(): void {
     if (this.#link || this.#isClosed) return;
     const mode = this.#mode;
-    const options = { name: `${this.#settings.name} ${mode}`, tab: this.tab, config: this.#settings.config };
+    const options = { name: this.#sessionName, tab: this.tab, config: this.#settings.config };
     const fallBack = () => {
       this.#park();
       this.#modes = this.#modes.slice(1);
@@ -271,7 +280,7 @@ export class Connection {
       t: 'join',
       tab: this.tab,
       config,
-      clientId: clientId ?? storedClientId(this.#mode),
+      clientId: clientId ?? storedClientId(this.#mode, this.#sessionName),
       topics: [...this.#topics.keys()],
       token: typeof this.#token === 'string' ? this.#token : null,
       asks: typeof this.#token === 'function',
@@ -282,6 +291,9 @@ export class Connection {
       hiddenMaxMs,
       lock,
     });
+    // It was shown before it had a session to tell.
+    if (this.#wasAside && !document.hidden) this.#post({ t: 'hidden', hidden: false });
+    this.#wasAside = false;
   }
 
   #onMessage(message: ToTab): void {
@@ -300,7 +312,7 @@ export class Connection {
       case 'ask':
         return void this.#answer(message.n, message.reason);
       case 'client_id':
-        return storeClientId(this.#mode, message.id);
+        return storeClientId(this.#mode, this.#sessionName, message.id);
       case 'ping':
         return this.#post({ t: 'pong' });
       case 'here':
@@ -343,14 +355,16 @@ export class Connection {
   }
 
   async #answer(n: number, reason: TokenReason): Promise<void> {
+    const asked = this.#token;
     let token: string | null = null;
     try {
-      const given = typeof this.#token === 'function' ? await this.#token(reason) : this.#token;
+      const given = typeof asked === 'function' ? await asked(reason) : asked;
       // What a header cannot carry must not become an error that shows it.
       token = typeof given === 'string' && /^[\x21-\x7e]+$/.test(given) ? given : '';
     } catch (error) {
       report(error);
     }
+    if (asked !== this.#token) return this.#answer(n, reason);
     this.#post({ t: 'token', n, token });
   }
 
@@ -380,7 +394,10 @@ export class Connection {
 
   #listen(): void {
     const options = { signal: this.#listening.signal };
-    const park = () => this.#park();
+    const park = () => {
+      this.#wasAside = true;
+      this.#park();
+    };
     const open = () => this.#open();
     const showOrHide = () => this.#post({ t: 'hidden', hidden: document.hidden });
     document.addEventListener('visibilitychange', showOrHide, options);
@@ -403,10 +420,16 @@ export class Connection {
 /** Replaced when built: where the classic script is. */
 declare const CLASSIC_URL: string | undefined;
 
-/** A classic script of another origin has no address that an import could be relative to (HTML: "muted errors"). */
+let loadsFailed = 0;
+
+/**
+ * A classic script of another origin has no address that an import could be relative to (HTML: "muted errors"). Many
+ * browsers remember that an address could not be imported, so each further attempt has another; not so in a module, where
+ * bundlers have to see what is imported.
+ */
 function loadHosts(): Promise<typeof import('./hosts/in_page.ts')> {
   if (typeof CLASSIC_URL === 'undefined') return import('./hosts/in_page.ts');
-  return import(new URL('client-host.mjs', CLASSIC_URL).href);
+  return import(new URL(`client-host.mjs${loadsFailed ? `?${loadsFailed}` : ''}`, CLASSIC_URL).href);
 }
 
 function openInPage(
@@ -418,9 +441,13 @@ function openInPage(
 ): Link {
   let link: Link | undefined;
   let isClosed = false;
+  const onLoadFailed = () => {
+    loadsFailed += 1;
+    failed();
+  };
   loadHosts().then(({ openLeader, openSolo }) => {
     if (!isClosed) link = (mode === 'leader' ? openLeader : openSolo)(options, ears, fallBack);
-  }, failed);
+  }, onLoadFailed);
   return {
     post: (message) => link?.post(message),
     close() {
@@ -450,31 +477,39 @@ function report(error: unknown): void {
   else console.error(error);
 }
 
-const CLIENT_ID_KEY = 'corecast.client_id';
-
-/** One name for this browser; a tab that shares with nobody has its own. Where nothing may be stored, one until the page ends. */
-let clientIdInMemory: string | undefined;
+/**
+ * One id for each session of this browser, for the hub lets a stream take the place of another with its id; a tab that
+ * shares with nobody has its own. Where nothing may be stored, they last until the page ends.
+ */
+const clientIds = new Map<string, string>();
 
 function storageOf(mode: Mode): Storage {
   return mode === 'solo' ? sessionStorage : localStorage;
 }
 
-function storedClientId(mode: Mode): string {
+/** A hash (FNV-1a): what stays in the browser is short, and does not say whose stream it was. */
+function clientIdKey(session: string): string {
+  let hash = 0x811c9dc5;
+  for (let n = 0; n < session.length; n += 1) hash = Math.imul(hash ^ session.charCodeAt(n), 0x01000193);
+  return `corecast.client_id.${(hash >>> 0).toString(36)}`;
+}
+
+function storedClientId(mode: Mode, session: string): string {
   try {
-    const stored = storageOf(mode).getItem(CLIENT_ID_KEY);
+    const stored = storageOf(mode).getItem(clientIdKey(session));
     if (stored) return stored;
   } catch {
     // Storage is forbidden here.
   }
-  const id = (clientIdInMemory ??= randomId());
-  storeClientId(mode, id);
+  const id = clientIds.get(session) ?? randomId();
+  storeClientId(mode, session, id);
   return id;
 }
 
-function storeClientId(mode: Mode, id: string): void {
-  clientIdInMemory = id;
+function storeClientId(mode: Mode, session: string, id: string): void {
+  clientIds.set(session, id);
   try {
-    storageOf(mode).setItem(CLIENT_ID_KEY, id);
+    storageOf(mode).setItem(clientIdKey(session), id);
   } catch {
     // Storage is forbidden here.
   }

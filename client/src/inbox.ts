@@ -60,7 +60,9 @@ export class Inbox {
   }
 
   #remember(id: string): void {
-    this.#newest = placeOf(id) ?? this.#newest;
+    const place = placeOf(id);
+    // A gap may name an older one: what is behind that, and came already, is a repeat all the same.
+    if (place && !isUpTo(place, this.#newest)) this.#newest = place;
     this.#seen.delete(id);
     this.#seen.add(id);
     if (this.#seen.size <= SEEN_MAX) return;

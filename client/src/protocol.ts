@@ -136,8 +136,8 @@ export type ToSession =
   | { t: 'leave' }
   | { t: 'topics'; topics: string[] }
   /**
-   * The answer to `ask`: `null` if the function failed, empty if it gave nothing that is a token. `n` of 0: a new plain
-   * token, unasked.
+   * The answer to `ask`: `null` if the function failed, empty if it gave nothing that is a token. `n` of 0: another
+   * token, unasked; `null` if the tab has a function to ask now.
    */
   | { t: 'token'; n: number; token: string | null }
   | { t: 'hidden'; hidden: boolean }

@@ -9,7 +9,6 @@ import { type Env, randomId } from './env.ts';
 import { isUpTo, placeOf } from './place.ts';
 import {
   type ConnectionRecord,
-  CONTROL_PREFIX,
   type Join,
   type SessionConfig,
   type State,
@@ -104,8 +103,8 @@ export class Session {
   readonly #ghosts = new Set<Seat>();
   /** The topics of the stream, and the number of the first event that it had with each. */
   readonly #since = new Map<string, number>();
-  /** Topics that the server has taken. */
-  #taken = new Set<string>();
+  /** Topics that the server has taken, if it has opened a stream. */
+  #taken: Set<string> | undefined;
   #expected: number;
   #stopped: Stopped | undefined;
   #hasBegun = false;
@@ -144,7 +143,7 @@ export class Session {
     this.#stream = new Stream(config, env, {
       event: (event) => this.#onEvent(event),
       batch: () => this.#pace(),
-      phase: (_phase, reason) => this.#onPhase(reason),
+      phase: (reason) => this.#onPhase(reason),
       error: (error) => this.#tell({ t: 'error', error }),
       token: (reason) => this.#token(reason),
       refused: (status) => this.#onRefused(status),
@@ -163,7 +162,8 @@ export class Session {
         seat.topics = message.topics;
         return this.#settleSoon();
       case 'token':
-        return this.#onToken(seat, message.n, message.token);
+        if (message.n === 0) return this.#onNewToken(seat, message.token);
+        return this.#answers.get(message.n)?.settle(message.token);
       case 'hidden':
         return this.#onHidden(seat, message.hidden);
       case 'online':
@@ -171,12 +171,11 @@ export class Session {
       case 'ack':
         seat.acked = Math.max(seat.acked, message.n);
         this.#serve(seat);
-        return this.#behind().length > 0 ? undefined : this.#readOn();
+        if (this.#behind().length === 0) this.#readOn();
+        return;
       case 'open':
         return this.#reopen();
-      case 'pong':
-      case 'call':
-        return;
+      // What is left tells that the tab lives: that is for the hosts.
     }
   }
 
@@ -186,7 +185,7 @@ export class Session {
     if (!seat) return;
     this.#seats.delete(port);
     if (this.#behind().length === 0) this.#readOn();
-    for (const answer of [...this.#answers.values()]) if (answer.port === port) answer.settle(null);
+    for (const answer of this.#answers.values()) if (answer.port === port) answer.settle(null);
     if (this.#seats.size === 0) return this.close();
     this.#ghosts.add(seat);
     this.#env.after(LINGER_MS, () => this.#ghosts.delete(seat) && this.#settleSoon());
@@ -205,20 +204,22 @@ export class Session {
     this.#stream.cursor = null;
     this.#ring = new Ring();
     this.#hasBegun = false;
-    this.#stopped = undefined;
+    this.#stopped = this.#taken = undefined;
+    // Who comes next may be another.
+    this.#shown = '';
   }
 
-  get isEmpty(): boolean {
-    return this.#seats.size === 0;
+  /** The seats, the newest last. */
+  #tabs(): Seat[] {
+    return [...this.#seats.values()];
   }
 
   #join(port: Port, join: Join): void {
-    const { now } = this.#env;
     for (const [other, seat] of this.#seats) if (seat.tab === join.tab) this.#seats.delete(other);
     for (const ghost of this.#ghosts) if (ghost.tab === join.tab) this.#ghosts.delete(ghost);
     const end = this.#ring.end;
     const last = join.seen.at(-1) ?? '';
-    const seat: Seat = { ...join, port, next: end, sent: end, acked: end, last, told: last, hiddenAt: now(), isLate: false };
+    const seat: Seat = { ...join, port, next: end, sent: end, acked: end, last, told: last, hiddenAt: this.#env.now(), isLate: false };
     this.#seats.set(port, seat);
     this.#stream.clientId ||= join.clientId;
     if (this.#hasBegun && last) this.#findPlace(seat);
@@ -229,11 +230,15 @@ export class Session {
     this.#serve(seat);
   }
 
-  /** Where a tab goes on that knows where it was: in the ring, if the stream had its topics all the time. */
+  /**
+   * Where a tab goes on that knows where it was: in the ring, or behind it if the stream has yet to come there; if the
+   * stream had its topics all the time.
+   */
   #findPlace(seat: Seat): void {
-    const place = this.#ring.behind(seat.last);
-    const isCovered = (topic: string) => (this.#since.get(topic) ?? Infinity) <= (place ?? -1);
-    if (place !== undefined && seat.topics.every(isCovered)) {
+    const isAhead = isUpTo(placeOf(this.#stream.cursor ?? ''), placeOf(seat.last));
+    const place = this.#ring.behind(seat.last) ?? (isAhead ? seat.next : -1);
+    const isCovered = (topic: string) => (this.#since.get(topic) ?? Infinity) <= place;
+    if (place >= 0 && seat.topics.every(isCovered)) {
       seat.next = seat.sent = seat.acked = place;
     } else {
       this.#tellGap(seat, this.#stream.cursor ?? '');
@@ -244,12 +249,12 @@ export class Session {
     this.#gaps += 1;
     const data = JSON.stringify({ from: seat.last, to, reason: 'client' });
     seat.last = seat.told = to;
-    seat.port.post({ t: 'events', n: seat.sent, events: [{ type: `${CONTROL_PREFIX}gap`, data, id: to }], last: to });
+    seat.port.post({ t: 'events', n: seat.sent, events: [{ type: 'corecast.gap', data, id: to }], last: to });
   }
 
   /** What came in one piece goes to all tabs. Gives when to read on, if some have yet to read. */
   #pace(): Promise<void> | undefined {
-    this.#seats.forEach((seat) => this.#serve(seat));
+    for (const seat of this.#tabs()) this.#serve(seat);
     if (this.#behind().length === 0) return undefined;
     return new Promise((resolve) => {
       const cancel = this.#env.after(PACE_MS, () => {
@@ -265,7 +270,7 @@ export class Session {
 
   /** Tabs that read, and are not through with what there is. */
   #behind(): Seat[] {
-    return [...this.#seats.values()].filter((seat) => !seat.isLate && seat.next < this.#ring.end);
+    return this.#tabs().filter((seat) => !seat.isLate && seat.next < this.#ring.end);
   }
 
   /**
@@ -310,10 +315,10 @@ export class Session {
 
   #onEvent(event: StreamEvent): void {
     this.#ring.push(event);
-    if (event.type === `${CONTROL_PREFIX}gap`) {
+    if (event.type === 'corecast.gap') {
       this.#gaps += 1;
       this.#tellStatus();
-    } else if (event.type === `${CONTROL_PREFIX}expiring`) {
+    } else if (event.type === 'corecast.expiring') {
       this.#onExpiring(event.data);
     }
   }
@@ -329,8 +334,7 @@ export class Session {
       this.#opens += 1;
       this.#taken = new Set(this.#since.keys());
       if (this.#ring.end === 0) this.#ring.before = this.#stream.cursor ?? '';
-      const { user } = this.#config;
-      this.#connection = { id: randomId(), user, since: this.#env.now(), tab: this.#host };
+      this.#connection = { id: randomId(), user: this.#config.user, since: this.#env.now(), tab: this.#host };
       this.#census?.opened(this.#connection);
     }
     this.#tellStatus();
@@ -338,9 +342,11 @@ export class Session {
 
   /** Topics that the server does not take cost those tabs their place that asked for them, not the others theirs. */
   #onRefused(status: number): boolean {
-    const isNew = (topic: string) => !this.#taken.has(topic);
-    const askers = [...this.#seats.values()].filter((seat) => seat.topics.some(isNew));
-    if (this.#taken.size === 0 || askers.length === 0 || askers.length === this.#seats.size) return false;
+    const taken = this.#taken;
+    if (!taken) return false;
+    const isNew = (topic: string) => !taken.has(topic);
+    const askers = this.#tabs().filter((seat) => seat.topics.some(isNew));
+    if (askers.length === 0 || askers.length === this.#seats.size) return false;
     for (const seat of askers) {
       seat.topics = seat.topics.filter((topic) => !isNew(topic));
       seat.port.post({ t: 'error', error: streamError('topics', false, status) });
@@ -378,7 +384,7 @@ export class Session {
   /** Chooses where the stream begins, so that no tab misses anything: the first place that all others are past. */
   #begin(): void {
     this.#hasBegun = true;
-    const seats = [...this.#seats.values()].filter((seat) => seat.last);
+    const seats = this.#tabs().filter((seat) => seat.last);
     const isPast = (one: Seat, other: Seat) =>
       other.seen.includes(one.last) || isUpTo(placeOf(one.last), placeOf(other.last));
     const first = seats.find((seat) => seats.every((other) => isPast(seat, other))) ?? seats[0];
@@ -390,7 +396,7 @@ export class Session {
   #mergedTopics(): string[] {
     const topics = new Set<string>();
     let chars = 0;
-    for (const seat of [...this.#seats.values(), ...this.#ghosts]) {
+    for (const seat of [...this.#tabs(), ...this.#ghosts]) {
       for (const topic of seat.topics) {
         if (topics.has(topic)) continue;
         chars += String(new URLSearchParams({ topic })).length + 1;
@@ -407,7 +413,7 @@ export class Session {
   /** Whether some tab is visible, or hidden for less time than it allows itself. Looks again when that may change. */
   #isNeeded(): boolean {
     const now = this.#env.now();
-    const lefts = [...this.#seats.values()].map(({ hidden, hiddenAt, hiddenMaxMs }) =>
+    const lefts = this.#tabs().map(({ hidden, hiddenAt, hiddenMaxMs }) =>
       !hidden || hiddenMaxMs === null ? Infinity : hiddenAt + hiddenMaxMs - now,
     );
     const leftMs = Math.max(...lefts);
@@ -446,7 +452,7 @@ export class Session {
   }
 
   async #token(reason: TokenReason): Promise<string | null> {
-    const seats = [...this.#seats.values()].reverse();
+    const seats = this.#tabs().reverse();
     const askable = seats.filter((seat) => seat.asks).sort((one, other) => Number(one.hidden) - Number(other.hidden));
     if (askable.length === 0) {
       const token = seats.find((seat) => seat.token)?.token ?? '';
@@ -478,16 +484,27 @@ export class Session {
     });
   }
 
-  #onToken(seat: Seat, n: number, token: string | null): void {
-    if (n !== 0) return this.#answers.get(n)?.settle(token);
-    const isNew = seat.token !== token;
-    seat.token = token;
-    if (isNew && this.#stopped?.reason === 'refused') return this.#reopen();
-    if (isNew && token !== this.#shown) this.#stream.refresh();
+  /** The newest token counts: its tab is the first to be taken for one. All tabs may get the same at once. */
+  #onNewToken(seat: Seat, token: string | null): void {
+    const asks = token === null;
+    const isKnown = asks ? this.#hasAsker() : token === this.#shown;
+    if (seat.token !== token || seat.asks !== asks) {
+      this.#seats.delete(seat.port);
+      this.#seats.set(seat.port, Object.assign(seat, { token, asks }));
+      if (!isKnown) {
+        this.#shown = '';
+        this.#stream.refresh();
+      }
+    }
+    if (this.#stopped?.reason === 'refused') this.#reopen();
+  }
+
+  #hasAsker(): boolean {
+    return this.#tabs().some((seat) => seat.asks);
   }
 
   #onExpiring(data: string): void {
-    if (this.#renewing || ![...this.#seats.values()].some((seat) => seat.asks)) return;
+    if (this.#renewing || !this.#hasAsker()) return;
     this.#renewing = true;
     const pause = this.#env.now() - this.#renewedAt < RENEW_PAUSE_MS ? secondsOf(data) * 500 : 0;
     this.#env.after(pause, () => void this.#renew());
@@ -510,17 +527,16 @@ export class Session {
   }
 
   #tell(message: ToTab): void {
-    for (const seat of this.#seats.values()) seat.port.post(message);
+    for (const seat of this.#tabs()) seat.port.post(message);
   }
 
   #status(): Status {
-    const { user } = this.#config;
     return {
       state: this.#state(),
-      ...(this.#stopped ? { reason: this.#stopped.reason, stoppedAt: this.#stopped.at } : {}),
+      ...(this.#stopped && { reason: this.#stopped.reason, stoppedAt: this.#stopped.at }),
       tabs: this.#seats.size,
-      ...(this.#connection ? { connection: this.#connection } : {}),
-      connections: this.#census?.of(user) ?? (this.#connection ? [this.#connection] : []),
+      ...(this.#connection && { connection: this.#connection }),
+      connections: this.#census?.of(this.#config.user) ?? (this.#connection ? [this.#connection] : []),
       opens: this.#opens,
       reconnects: Math.max(0, this.#opens - 1),
       gaps: this.#gaps,

@@ -30,7 +30,8 @@ export interface StreamEars {
   event(event: StreamEvent): void;
   /** All events of a piece have been told. Nothing more is read before what it gives is settled. */
   batch(): Promise<void> | undefined;
-  phase(phase: Phase, reason?: StopReason): void;
+  /** The phase is another; with a reason, if it is `stopped`. */
+  phase(reason?: StopReason): void;
   error(error: StreamError): void;
   /** Gives the token to show, empty for none, or `null` if there is to be one and is not. */
   token(reason: TokenReason): Promise<string | null>;
@@ -50,23 +51,26 @@ const WORTH_MS = 1000;
 /** Below it, a moment's trouble of the network would end the streams of a hub with quick heartbeats. */
 const SILENCE_MIN_MS = 5000;
 
+/** Statuses that another token may change. */
+const UNAUTHORIZED = [401, 403];
+
 /** Statuses that say nothing about the next request. */
 const PASSING = [408, 425, 429];
 
 const MESSAGES: Readonly<Record<ErrorCode, string>> = {
-  network: 'the server cannot be reached, or does not let pages of this origin read',
+  network: 'the server cannot be reached, or does not let this origin read',
   unavailable: 'the server cannot give a stream now',
   unauthorized: 'the server does not take the token',
   refused: 'the server refuses this stream',
   not_a_stream: 'the answer is not an event stream',
-  token: 'there is no token: the token function failed, gave none, or took too long',
+  token: 'the token function failed, gave no token, or took too long',
   topics: 'the server does not take these topics, or there are too many',
-  too_large: 'an event was too large and has been passed over',
+  too_large: 'an event was too large and passed over',
   silent: 'the stream was silent for too long',
 };
 
 export function streamError(code: ErrorCode, fatal: boolean, status?: number): StreamError {
-  return { code, message: MESSAGES[code], fatal, ...(status === undefined ? {} : { status }) };
+  return { code, message: MESSAGES[code], fatal, ...(status && { status }) };
 }
 
 export class Stream {
@@ -85,8 +89,8 @@ export class Stream {
   #cancelTimer = () => {};
   #heardAt = 0;
   #silenceMs = 0;
-  /** The last token was refused, and another is asked for, once. */
-  #wasRefused = false;
+  /** The status that refused the last token; another is asked for, once. */
+  #refusal = 0;
   /** What went wrong since the stream was open last: told once each. */
   #reported = new Set<ErrorCode>();
 
@@ -100,7 +104,7 @@ export class Stream {
   /** Opens a stream for these topics, instead of the one there is. */
   open(topics: readonly string[]): void {
     this.#topics = topics;
-    this.#wasRefused = false;
+    this.#refusal = 0;
     this.#connect();
   }
 
@@ -112,17 +116,19 @@ export class Stream {
 
   stop(reason: StopReason): void {
     this.#leave();
+    // The day that an evicted stream is told to stay away ends when somebody acts: no failure then waits for it.
+    this.#backoff.told(undefined);
     this.#become('stopped', reason);
   }
 
-  /** The network is another, or there again: what is open may be dead, what waits need not. */
+  /** The network or the token is another: what is under way may be dead or another's, what waits need not. */
   refresh(): void {
-    if (this.phase === 'open' || this.phase === 'waiting') this.#connect();
+    if (this.phase !== 'idle' && this.phase !== 'stopped') this.#connect();
   }
 
   #become(phase: Phase, reason?: StopReason): void {
     this.phase = phase;
-    this.#ears.phase(phase, reason);
+    this.#ears.phase(reason);
   }
 
   #leave(): void {
@@ -145,12 +151,12 @@ export class Stream {
     const isOvertaken = () => turn !== this.#turn;
     let token;
     try {
-      token = await this.#ears.token(this.#wasRefused ? 'refused' : 'start');
+      token = await this.#ears.token(this.#refusal ? 'refused' : 'start');
     } catch {
       return isOvertaken() ? undefined : this.#wait('token');
     }
     if (isOvertaken()) return;
-    if (token === null) return this.#fail(this.#wasRefused ? 'unauthorized' : 'token');
+    if (token === null) return this.#refusal ? this.#onRefusal(this.#refusal) : this.#fail('token');
     let response;
     try {
       response = await this.#env.fetch(this.#address(), this.#request(token));
@@ -192,7 +198,7 @@ export class Stream {
 
   #onOpen(response: Response): void {
     this.#heardAt = this.#env.now();
-    this.#wasRefused = false;
+    this.#refusal = 0;
     this.#reported.clear();
     // Where a stream begins that has seen nothing: without it, what comes until its first event would be lost if it broke.
     this.cursor ??= response.headers.get('last-event-id') || null;
@@ -242,7 +248,7 @@ export class Stream {
     if (id !== undefined) this.cursor = id || null;
     if (tooLarge) this.#ears.error(streamError('too_large', false));
     if (data === undefined) return;
-    this.#ears.event({ type, data, id: id ?? '', ...(topics.length > 0 ? { topics } : {}) });
+    this.#ears.event({ type, data, id: id ?? '', ...(topics.length > 0 && { topics }) });
     if (type === 'corecast.evicted') {
       this.#ears.batch();
       this.stop('evicted');
@@ -255,16 +261,20 @@ export class Stream {
     void response.body?.cancel().catch(() => {});
     if (status === 204) return this.stop('gone');
     if (status >= 500 || PASSING.includes(status)) {
-      const retryAfter = Number(response.headers.get('retry-after') ?? 0);
-      return this.#wait('unavailable', status, retryAfter > 0 ? retryAfter * 1000 : 0);
+      // A date is not understood, and stands for nothing.
+      return this.#wait('unavailable', status, 1000 * (Number(response.headers.get('retry-after')) || 0));
     }
-    const isUnauthorized = status === 401 || status === 403;
-    if (isUnauthorized && !this.#wasRefused) {
-      this.#wasRefused = true;
+    if (UNAUTHORIZED.includes(status) && !this.#refusal) {
+      this.#refusal = status;
       return this.#connect();
     }
+    this.#onRefusal(status);
+  }
+
+  /** There is no token that would help; without some topics it may. */
+  #onRefusal(status: number): void {
     if (status !== 401 && this.#ears.refused(status)) return;
-    this.#fail(isUnauthorized ? 'unauthorized' : 'refused', status);
+    this.#fail(UNAUTHORIZED.includes(status) ? 'unauthorized' : 'refused', status);
   }
 
   /** It will not get better by itself. */

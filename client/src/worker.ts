@@ -29,12 +29,13 @@ const ready = hasLocks()
 
 function begin(messages: MessagePort): void {
   const port: Port = { post: (message) => messages.postMessage(message) };
-  let watched: string | undefined;
+  let watching: AbortController | undefined;
   let unanswered = 0;
   let pings: ReturnType<typeof setInterval> | undefined;
   const leave = () => {
     clearInterval(pings);
-    watched = pings = undefined;
+    watching?.abort();
+    watching = pings = undefined;
     session?.leave(port);
   };
   const ping = () => {
@@ -48,8 +49,7 @@ function begin(messages: MessagePort): void {
     if (data.t === 'join') {
       session ??= new Session(realEnv, data.config, 'worker', openCensus(), tabs, GATHER_MS);
       if (data.lock && hasLocks()) {
-        if (watched !== data.lock) watchLock(data.lock, leave);
-        watched = data.lock;
+        if (!watching) watchLock(data.lock, leave, (watching = new AbortController()).signal);
       } else {
         pings ??= setInterval(ping, PING_MS);
       }

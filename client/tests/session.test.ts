@@ -113,6 +113,35 @@ describe('one stream for all tabs', () => {
   });
 });
 
+describe('topics that the hub refuses', () => {
+  beforeEach(() => {
+    hub.answer = (topics) => (topics.includes('bad') ? refusal(400) : topics.includes('reserved') ? refusal(403) : undefined);
+  });
+
+  const tokens: [string, Tab['token']][] = [
+    ['no token', undefined],
+    ['a plain token', 'plain'],
+    ['a token function', () => 'given'],
+    ['a token function that has no other', (reason) => (reason === 'start' ? 'given' : '')],
+  ];
+  for (const [name, token] of tokens) {
+    for (const [bad, status] of [['bad', 400], ['reserved', 403]] as const) {
+      test(`cost a tab without topics nothing: ${status}, ${name}`, async () => {
+        const first = await openTab([], token);
+        const second = await openTab([bad], token);
+        await clock.advance(100);
+        expect(second.errors).toMatchObject([{ code: 'topics', status, fatal: false }]);
+        expect([first.errors, first.status.state, hub.streams.size]).toEqual([[], 'open', 1]);
+      });
+    }
+  }
+
+  test('and that all tabs want stop the stream, with one error', async () => {
+    const tab = await openTab(['reserved'], 'plain');
+    expect(tab.errors).toMatchObject([{ code: 'unauthorized', status: 403, fatal: true }]);
+  });
+});
+
 describe('where the hub tells topics', () => {
   beforeEach(() => {
     hub.tellsTopics = true;
@@ -367,7 +396,7 @@ describe('answers that are no stream', () => {
   test('a new token opens what was refused', async () => {
     hub.answer = (_topics, token) => (token === 'good' ? undefined : refusal(401));
     const tab = await openTab(['a'], 'bad');
-    tab.say({ t: 'token', n: 0, token: 'good' });
+    tab.setToken('good');
     await clock.advance(100);
     expect(tab.status.state).toBe('open');
     expect(JSON.stringify([tab.errors, tab.statuses])).not.toMatch(/good|bad/);
@@ -437,6 +466,69 @@ describe('tokens', () => {
   });
 });
 
+describe('another token', () => {
+  const shown = () => hub.requests.map(({ token }) => token);
+  const set = async (tab: Tab, token: NonNullable<Tab['token']>) => {
+    tab.setToken(token);
+    await clock.advance(100);
+  };
+
+  test('a function in the place of a plain token, or of none, is asked at once, and when its token expires', async () => {
+    for (const first of [undefined, 'plain']) {
+      hub.requests = [];
+      session = newSession();
+      const tab = await openTab(['a'], first);
+      let n = 0;
+      await set(tab, () => `token-${(n += 1)}`);
+      hub.say('event: corecast.expiring\ndata: {"seconds":30}\n\n');
+      await clock.advance(100);
+      expect([shown(), tab.asked]).toEqual([[first ?? '', 'token-1', 'token-2'], ['start', 'expiring']]);
+      tab.leave();
+    }
+  });
+
+  test('a plain one in the place of a function is shown at once', async () => {
+    const tab = await openTab(['a'], () => 'given');
+    await set(tab, 'plain');
+    expect([shown(), tab.asked]).toEqual([['given', 'plain'], ['start']]);
+  });
+
+  test('of several tabs\u2019 plain tokens the newest counts, whichever tab has it', async () => {
+    const tabs = [await openTab(['a'], 'one'), await openTab(['a'], 'one')];
+    for (const tab of tabs) await set(tab, 'two');
+    expect(shown()).toEqual(['one', 'two']);
+    if (tabs[0]) await set(tabs[0], 'three');
+    hub.dropAll();
+    await clock.advance(1100);
+    expect(shown()).toEqual(['one', 'two', 'three', 'three']);
+  });
+
+  test('one that comes before the first answer is shown all the same', async () => {
+    const { fetch, ...env } = fakeEnv(clock, hub, random);
+    const slow = (url: string, init: RequestInit) => new Promise<void>((go) => clock.after(1000, go)).then(() => fetch(url, init));
+    session = new Session({ ...env, fetch: slow }, CONFIG, 'worker');
+    const tab = await openTab(['a']);
+    await set(tab, 'token');
+    await clock.advance(2000);
+    expect([...hub.streams].map(({ token }) => token)).toEqual(['token']);
+  });
+
+  test('whoever comes when all have gone is asked for a token of his own', async () => {
+    const alice = await openTab(['a'], () => 'alice');
+    alice.leave();
+    const bob = await openTab(['a'], () => 'bob');
+    expect([shown(), bob.asked]).toEqual([['alice', 'bob'], ['start']]);
+  });
+
+  test('one that is set again changes nothing', async () => {
+    const tab = await openTab(['a'], 'token');
+    await set(tab, 'token');
+    const other = await openTab(['a'], () => 'given');
+    await set(other, () => 'given');
+    expect(shown()).toEqual(['token']);
+  });
+});
+
 describe('a token function that has none', () => {
   test('is told once and not asked again, until somebody acts', async () => {
     let given = '';
@@ -493,6 +585,18 @@ describe('evicted', () => {
     expect(tab.status.state).toBe('open');
     expect(hub.requests[1]?.clientId).not.toBe(hub.requests[0]?.clientId);
     expect(hub.requests[1]?.clientId).toBe(tab.clientId);
+  });
+
+  test('somebody acts, and the first attempt fails: the next does not wait for the day that the hub told it to stay away', async () => {
+    const tab = await openTab(['a']);
+    await evict();
+    hub.answer = () => refusal(503);
+    tab.say({ t: 'open' });
+    await clock.advance(100);
+    expect(tab.errors).toMatchObject([{ code: 'unavailable' }]);
+    hub.answer = () => undefined;
+    await clock.advance(31_000);
+    expect(tab.status.state).toBe('open');
   });
 
   test('a new tab is somebody who acts', async () => {
@@ -684,6 +788,29 @@ describe('a new leader', () => {
     await clock.advance(100);
     for (const tab of [slow, last]) expect(tab?.data).toEqual(['one', 'two', 'three']);
     expect([slow?.inbox.duplicates, last?.inbox.duplicates]).toEqual([0, 1]);
+  });
+
+  test.each([[['a'], false], [['a', 'b'], true]])('a tab that is ahead, and wants %s, sees nothing twice', async (wishes, hasGap) => {
+    const [slow, ahead] = [await openTab(['a']), await openTab(wishes)];
+    hub.publish('a');
+    await settled();
+    slow.orphan();
+    // More than a tab remembers.
+    for (let n = 0; n < 300; n += 1) hub.publish('a');
+    await settled();
+    ahead.orphan();
+    session.close();
+    hub.answer = () => new TypeError('unreachable');
+    session = newSession();
+    slow.join(session);
+    await clock.advance(100);
+    ahead.join(session);
+    await clock.advance(100);
+    hub.answer = () => undefined;
+    hub.publish('a');
+    await clock.advance(31_000);
+    expect(ahead.data).toEqual(hub.log.map(({ data }) => data));
+    expect(ahead.types().includes('corecast.gap')).toBe(hasGap);
   });
 
   test('does not wait for ever for a tab that it was told of', async () => {

@@ -100,6 +100,11 @@ export class Tab {
     this.say({ t: 'topics', topics });
   }
 
+  setToken(token: NonNullable<Tab['token']>): void {
+    this.token = token;
+    this.say({ t: 'token', n: 0, token: typeof token === 'string' ? token : null });
+  }
+
   thaw(): void {
     // What comes in answer to a receipt stands behind what waits already.
     for (let message = this.queue.shift(); message; message = this.queue.shift()) this.#handle(message);

@@ -267,6 +267,23 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
     await allSee(tabs, published);
   });
 
+  test(`${kind}: a page that is put aside neither has a lock nor waits for one`, async (t) => {
+    const world = await setUp(t);
+    const [aside, other] = await open(2, world);
+    await aside.page.evaluate(() => {
+      navigator.locks.request('a sign of this page', () => new Promise(() => {}));
+      document.dispatchEvent(new Event('freeze'));
+    });
+    await other.until('one tab is left', ({ state, tabs }) => state === 'open' && tabs === 1);
+    const names = () =>
+      other.page.evaluate(async () => {
+        const { held, pending } = await navigator.locks.query();
+        const { clientId } = held.find(({ name }) => name === 'a sign of this page');
+        return [...held, ...pending].filter((lock) => lock.clientId === clientId).map(({ name }) => name);
+      });
+    await eventually('no lock but its sign', async () => (await names()).length === 1);
+  });
+
   test(`${kind}: a page that is gone back to goes on`, async (t) => {
     const world = await setUp(t);
     const [tab, other] = await open(2, world);
@@ -330,6 +347,22 @@ test('a worker script that is missing is done without', async (t) => {
   for (let n = 0; n < 3; n += 1) tabs.push(await PackageTab.open(context, origin, options));
   for (const tab of tabs) await tab.until('all', ({ state, tabs: there, mode }) => state === 'open' && there === 3 && mode === 'leader');
   assert.equal(await active(hub), 1);
+});
+
+test('workers of two scripts have a stream each, and neither ends the other', async (t) => {
+  const { context, origin, options, hub } = await setUp(t);
+  const tabs = [];
+  for (const workerUrl of [undefined, 'client-worker.js?next', '/client-worker.js?next']) {
+    tabs.push(await PackageTab.open(context, origin, { ...options, workerUrl }));
+  }
+  for (const [n, there] of [1, 2, 2].entries()) {
+    await tabs[n].until('its tabs are there', ({ state, tabs: found, mode }) => state === 'open' && found === there && mode === 'shared-worker');
+  }
+  assert.equal(await active(hub), 2);
+  const { published, next } = numbers(hub);
+  await next();
+  await allSee(tabs, published);
+  for (const tab of tabs) assert.deepEqual(await tab.types(), ['message']);
 });
 
 test('a worker that says nothing is asked for anew', async (t) => {
@@ -499,6 +532,24 @@ test('a token function that gives nothing: one clear error, and no request', asy
     await tab.page.close();
   }
   assert.equal(cutter.accepted, 0);
+});
+
+test('a part of the package that cannot be loaded is asked for again, by another address, when somebody acts', async (t) => {
+  const asked = [];
+  const other = {
+    'client-host.mjs': async (request, response) => {
+      asked.push(request.url);
+      if (asked.length === 1) return response.writeHead(503).end();
+      response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(await built('client-host.mjs'));
+    },
+  };
+  const { context, origin, options } = await setUp(t, {}, { other });
+  const tab = await PackageTab.open(context, origin, options, { lacks: ['sharedWorker'] });
+  await tab.until('stopped', ({ state }) => state === 'stopped');
+  await tab.page.evaluate(() => window.connection.reopen());
+  await tab.untilOpen();
+  assert.deepEqual(asked, ['/client-host.mjs', '/client-host.mjs?1']);
+  assert.deepEqual((await tab.notices()).map(({ code, fatal }) => [code, fatal]), [['network', true]]);
 });
 
 test('a classic script of another origin: tabs share by a leader', async (t) => {

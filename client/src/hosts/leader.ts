@@ -11,7 +11,7 @@ import { openCensus } from '../census.ts';
 import { type Env, realEnv } from '../env.ts';
 import type { ToSession, ToTab } from '../protocol.ts';
 import { type Port, Session } from '../session.ts';
-import { countTabs, GATHER_MS, holdLock, type Link, type LinkEars, type LinkOptions, watchLock } from './link.ts';
+import { countTabs, GATHER_MS, heldLocks, holdLock, type Link, type LinkEars, type LinkOptions, watchLock } from './link.ts';
 import { Pulse } from './pulse.ts';
 
 type ToHall = { hello: string } | { call: true } | { here: true } | { from: string; message: ToSession };
@@ -58,12 +58,16 @@ export function openLeader(options: LinkOptions, ears: LinkEars, forbidden: () =
     else ears.ready(lock);
   };
 
-  /** Another leads now. */
-  const stepDown = () => {
+  const resign = () => {
     lead?.close();
     lead = undefined;
     releaseLead();
     releaseLead = () => {};
+  };
+
+  /** Another leads now. */
+  const stepDown = () => {
+    resign();
     pulse.start();
     if (!isQueued) want({ signal: closing.signal });
     ears.ready(lock);
@@ -111,7 +115,7 @@ export function openLeader(options: LinkOptions, ears: LinkEars, forbidden: () =
   };
 
   const stillLeads = async () => {
-    const { held = [] } = await navigator.locks.query();
+    const held = await heldLocks();
     const holderOf = (wanted: string) => held.find((other) => other.name === wanted)?.clientId;
     const isSo = holderOf(name) === holderOf(lock);
     if (!isSo && lead) stepDown();
@@ -136,10 +140,8 @@ export function openLeader(options: LinkOptions, ears: LinkEars, forbidden: () =
     close() {
       if (!lead) post({ t: 'leave' });
       closing.abort();
+      resign();
       pulse.stop();
-      lead?.close();
-      releaseLead();
-      releaseLead = () => {};
       releaseTab();
       hall.close();
       inbox.close();
@@ -152,6 +154,7 @@ class Lead {
   readonly #options: LinkOptions;
   readonly #session: Session;
   readonly #ports = new Map<string, Port & { close?: () => void }>();
+  readonly #closing = new AbortController();
 
   constructor(options: LinkOptions, ears: LinkEars, tabs: number, env: Env) {
     this.#options = options;
@@ -167,6 +170,7 @@ class Lead {
   }
 
   close(): void {
+    this.#closing.abort();
     this.#session.close();
     for (const tab of this.#ports.keys()) this.#forget(tab);
   }
@@ -177,7 +181,7 @@ class Lead {
     const post = (message: ToTab) => channel.postMessage({ leader: this.#options.tab, message } satisfies ToFollower);
     const port = { post, close: () => channel.close() };
     this.#ports.set(tab, port);
-    watchLock(lock, () => this.#forget(tab));
+    watchLock(lock, () => this.#forget(tab), this.#closing.signal);
     return port;
   }
 

@@ -27,19 +27,23 @@ export interface LinkOptions {
  */
 export function holdLock(name: string): Promise<() => void> {
   return new Promise((resolve, reject) => {
-    navigator.locks.request(name, () => new Promise<void>((release) => resolve(release))).catch(reject);
+    navigator.locks.request(name, () => new Promise<void>(resolve)).catch(reject);
   });
 }
 
-/** Calls `gone` when the holder of a lock is gone. */
-export function watchLock(name: string, gone: () => void): void {
-  navigator.locks.request(name, gone).catch(() => {});
+/**
+ * Calls `gone` when the holder of a lock is gone. Whoever stops watching says so by `signal`: a page that is put aside
+ * would get the lock and never let go of it. Shared, for watchers need not wait for each other.
+ */
+export function watchLock(name: string, gone: () => void, signal: AbortSignal): void {
+  navigator.locks.request(name, { mode: 'shared', signal }, () => signal.aborted || gone()).catch(() => {});
 }
+
+export const heldLocks = async (): Promise<LockInfo[]> => (await navigator.locks.query()).held ?? [];
 
 /** How many tabs of a session are there, by the locks they hold. */
 export async function countTabs(name: string): Promise<number> {
-  const { held = [] } = await navigator.locks.query();
-  return held.filter((lock) => lock.name?.startsWith(`${name} `)).length;
+  return (await heldLocks()).filter((lock) => lock.name?.startsWith(`${name} `)).length;
 }
 
 /** How long a new host waits for the tabs that it knows to be there. One of them may be frozen. */

@@ -29,31 +29,32 @@ export function openSharedWorker(
 ): Link {
   const worker = new SharedWorker(script, name);
   const { port } = worker;
-  let isClosed = false;
+  const closing = new AbortController();
+  const { signal } = closing;
   let release = () => {};
   worker.onerror = () => {
-    if (!isClosed) failed();
+    if (!signal.aborted) failed();
   };
   let isWatched = false;
-  const silence = setTimeout(() => !isClosed && gone(), ANSWER_MS);
+  const silence = setTimeout(() => !signal.aborted && gone(), ANSWER_MS);
   const pulse = new Pulse(() => port.postMessage({ t: 'call' }), gone);
   port.onmessage = ({ data }: MessageEvent<ToTab>) => {
     pulse.heard();
     clearTimeout(silence);
     // It has its lock before it says anything.
-    if (!isWatched && hasLocks()) watchLock(workerLock(name), () => !isClosed && gone());
+    if (!isWatched && hasLocks()) watchLock(workerLock(name), gone, signal);
     isWatched = true;
     ears.message(data);
   };
   const begin = (lock: string | null) => {
-    if (!isClosed) ears.ready(lock);
+    if (!signal.aborted) ears.ready(lock);
   };
   if (hasLocks()) {
     const lock = `${name} ${tab}`;
     holdLock(lock).then(
       (letGo) => {
         release = letGo;
-        if (isClosed) letGo();
+        if (signal.aborted) letGo();
         begin(lock);
       },
       () => begin(null),
@@ -65,7 +66,7 @@ export function openSharedWorker(
   return {
     post: (message) => port.postMessage(message),
     close() {
-      isClosed = true;
+      closing.abort();
       clearTimeout(silence);
       pulse.stop();
       port.postMessage({ t: 'leave' });
