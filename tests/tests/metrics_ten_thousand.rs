@@ -60,7 +60,7 @@ fn the_page_agrees_with_ten_thousand_clients() {
     let count = CONNECTIONS as u64;
     assert_metric(&hub, "sse_active_connections", "", count);
     assert_metric(&hub, "corecast_streams", "", count);
-    assert_metric(&hub, "corecast_connections", "phase=\"streaming\"", count);
+    assert_metric(&hub, "corecast_connections", "state=\"streaming\"", count);
     assert_metric(&hub, "corecast_users", "", count);
     assert_metric(&hub, "corecast_streams_opened_total", "", count);
     assert_metric(&hub, "corecast_accepted_total", "", count);

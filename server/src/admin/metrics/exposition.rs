@@ -148,7 +148,7 @@ fn encode_phases(
     for (shard, snapshot) in scrape.shards.iter().enumerate() {
         let connections = read(snapshot);
         for phase in Phase::ALL {
-            let labels = [("shard", shard.to_string()), ("phase", phase.label().to_owned())];
+            let labels = [("shard", shard.to_string()), ("state", phase.label().to_owned())];
             encoder.encode_family(&labels)?.encode_gauge(&connections[phase.index()])?;
         }
     }

@@ -250,8 +250,8 @@ fn what_shards_counted_is_added_up() {
         &[
             ("sse_active_connections", "7"),
             ("corecast_users", "5"),
-            ("corecast_connections{shard=\"0\",phase=\"head\"}", "5"),
-            ("corecast_connections{shard=\"1\",phase=\"streaming\"}", "4"),
+            ("corecast_connections{shard=\"0\",state=\"head\"}", "5"),
+            ("corecast_connections{shard=\"1\",state=\"streaming\"}", "4"),
             ("corecast_streams{shard=\"0\"}", "4"),
             ("corecast_streams{shard=\"1\"}", "3"),
             ("corecast_streams_behind{shard=\"1\"}", "1"),
