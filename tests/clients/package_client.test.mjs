@@ -329,7 +329,7 @@ test('a worker without Web Locks notices tabs that leave', async (t) => {
   for (let n = 0; n < 2; n += 1) tabs.push(await PackageTab.open(context, origin, options, { lacks: ['locks'] }));
   await tabs[0].until('both', ({ tabs: there }) => there === 2);
   await tabs[1].page.close({ runBeforeUnload: true });
-  await tabs[0].until('one', ({ tabs: there, mode }) => there === 1 && mode === 'shared-worker');
+  await tabs[0].until('one', ({ state, tabs: there, mode }) => state === 'open' && there === 1 && mode === 'shared-worker');
   assert.equal(await active(hub), 1);
 });
 
