@@ -25,3 +25,4 @@ pub(crate) use choice::can_wait;
 pub use choice::{Choice, Chosen, Reason, choose};
 pub(crate) use monoio::DESCRIPTORS_BESIDE;
 pub(crate) use pace::{ACCEPTS, MARGIN};
+pub(crate) use sockets::set_user_timeout;

@@ -10,7 +10,7 @@ use corecast_core::engine::Engine;
 use corecast_core::engine::output::{BufferId, ShardId};
 use corecast_core::engine::parcel::Parcel;
 use corecast_core::time::Instant;
-use corecast_ring::RingCounters;
+use corecast_ring::{Listener, RingCounters};
 
 use super::pace::Pace;
 use crate::shard::Shard;
@@ -25,6 +25,15 @@ pub(super) enum Watch {
 
 impl Watch {
     pub(super) const ALL: [Self; 2] = [Self::Readable, Self::Writable];
+}
+
+/// Sets when the kernel gives up peers that connect from now on.
+pub(crate) fn set_user_timeout<'a>(listeners: impl IntoIterator<Item = &'a Listener>, timeout: Duration) {
+    for listener in listeners {
+        if let Err(error) = listener.set_user_timeout(timeout) {
+            tracing::warn!(%error, "the kernel does not take another time-out for dead peers");
+        }
+    }
 }
 
 /// See the module.

@@ -9,6 +9,7 @@ use corecast_ring::{AdoptError, Keepalive, ListenError, ListenOptions, Listener,
 
 use super::StartError;
 use crate::config::{Config, StreamConfig};
+use crate::driver;
 use crate::systemd::sockets::{ADMIN, HUB};
 use crate::systemd::{SocketFault, Sockets};
 
@@ -102,11 +103,7 @@ impl Listeners {
 
     /// Sets what the configuration says of connections that are accepted from now on.
     pub(super) fn set_for(&self, stream: &StreamConfig) {
-        for listener in &self.hub {
-            if let Err(error) = listener.set_user_timeout(user_timeout(stream)) {
-                tracing::warn!(%error, "the kernel does not take another time-out for dead peers");
-            }
-        }
+        driver::set_user_timeout(&self.hub, user_timeout(stream));
     }
 
     pub(super) fn hub_addr(&self) -> SocketAddr {

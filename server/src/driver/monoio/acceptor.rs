@@ -21,6 +21,7 @@ use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::SockRef;
 
 use super::news::{News, Told};
+use crate::driver::sockets::set_user_timeout;
 
 /// How long an accept waits for a connection that is gone.
 const ACCEPT_TIMEOUT: Duration = Duration::from_millis(1);
@@ -64,11 +65,7 @@ impl Acceptor {
 
     /// When the kernel gives up peers that connect from now on.
     pub(super) fn set_user_timeout(&self, timeout: Duration) {
-        for source in &self.sources {
-            if let Err(error) = source.listener.set_user_timeout(timeout) {
-                tracing::warn!(%error, "the kernel does not take another time-out for dead peers");
-            }
-        }
+        set_user_timeout(self.sources.iter().map(|source| &source.listener), timeout);
     }
 
     /// Somebody waits at this listener.

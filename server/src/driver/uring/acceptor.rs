@@ -10,6 +10,7 @@ use corecast_ring::{Listener, Ring};
 
 use super::token::{Operation, token};
 use crate::driver::pace::{ACCEPTS, Pace};
+use crate::driver::sockets::set_user_timeout;
 
 /// See the module.
 pub(super) struct Acceptor {
@@ -35,11 +36,7 @@ impl Acceptor {
 
     /// When the kernel gives up peers that connect from now on.
     pub(super) fn set_user_timeout(&self, timeout: Duration) {
-        for source in &self.listeners {
-            if let Err(error) = source.listener.set_user_timeout(timeout) {
-                tracing::warn!(%error, "the kernel does not take another time-out for dead peers");
-            }
-        }
+        set_user_timeout(self.listeners.iter().map(|source| &source.listener), timeout);
     }
 
     /// Arms as many accepts as are allowed.
