@@ -10,6 +10,15 @@ fn text(bytes: Bytes) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// The head of a stream to a peer of HTTP/1.0, with nothing that is not in every head.
+const PLAIN: StreamHead<'static> = StreamHead {
+    framing: Framing::CloseDelimited,
+    cors: Cors::NONE,
+    closes: false,
+    heartbeat: None,
+    headers: &[],
+};
+
 #[test]
 fn a_refusal_says_what_to_do() {
     let answer = Response::error(Status::TooManyRequests, "per_user", &"too many \"streams\"")
@@ -110,29 +119,15 @@ fn a_stream_begins_as_clients_and_proxies_need_it() {
     assert_eq!(text(chunked.encode(NOW, 4231, false)), format!("{head}e\r\n:\nretry: 4231\n\r\n"));
     assert_eq!(text(chunked.encode_to_head(NOW)), head);
 
-    let plain = StreamHead {
-        framing: Framing::CloseDelimited,
-        cors: Cors::NONE,
-        closes: false,
-        heartbeat: None,
-        headers: &[],
-    };
     assert_eq!(
-        text(plain.encode(NOW, 4231, false)),
+        text(PLAIN.encode(NOW, 4231, false)),
         format!("{common}Connection: close\r\n\r\n:\nretry: 4231\n")
     );
 }
 
 #[test]
 fn padding_is_one_comment_before_the_rest() {
-    let plain = StreamHead {
-        framing: Framing::CloseDelimited,
-        cors: Cors::NONE,
-        closes: false,
-        heartbeat: None,
-        headers: &[],
-    };
-    let bytes = text(plain.encode(NOW, 1, true));
+    let bytes = text(PLAIN.encode(NOW, 1, true));
     let (_, body) = bytes.split_once("\r\n\r\n").unwrap();
     assert_eq!(body, format!(":{}\n:\nretry: 1\n", " ".repeat(PADDING_BYTES)));
 }
