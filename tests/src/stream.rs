@@ -46,11 +46,7 @@ impl EventStream {
     /// As `open`.
     #[must_use]
     pub fn open_narrow(addr: SocketAddr, request: &Subscribe, buffer_bytes: usize) -> Self {
-        // The window is negotiated when connecting, so the buffer must be set before.
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a TCP socket");
-        socket.set_recv_buffer_size(buffer_bytes).expect("a size the kernel rounds up");
-        socket.connect(&addr.into()).unwrap_or_else(|e| panic!("connect to {addr}: {e}"));
-        Self::over(socket.into(), request)
+        Self::over(connect_narrow(addr, buffer_bytes), request)
     }
 
     fn over(mut socket: TcpStream, request: &Subscribe) -> Self {
@@ -308,4 +304,17 @@ impl EventStream {
         const SHOWN_BYTES_MAX: usize = 2000;
         printable(&self.raw[self.raw.len().saturating_sub(SHOWN_BYTES_MAX)..])
     }
+}
+
+/// Connects with little room to receive.
+///
+/// # Panics
+/// If nobody listens.
+#[must_use]
+pub fn connect_narrow(addr: SocketAddr, buffer_bytes: usize) -> TcpStream {
+    // The window is negotiated when connecting, so the buffer must be set before.
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a TCP socket");
+    socket.set_recv_buffer_size(buffer_bytes).expect("a size the kernel rounds up");
+    socket.connect(&addr.into()).unwrap_or_else(|e| panic!("connect to {addr}: {e}"));
+    socket.into()
 }

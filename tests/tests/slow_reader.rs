@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use corecast_tests::hub::Hub;
 use corecast_tests::publish::Publisher;
 use corecast_tests::request::Subscribe;
-use corecast_tests::stream::EventStream;
+use corecast_tests::stream::{EventStream, connect_narrow};
 use corecast_tests::wait::{PATIENCE, eventually};
 use serde_json::json;
-use socket2::{Domain, Socket, Type};
 
 const EVENT_BYTES: usize = 8_000;
 
@@ -103,10 +102,7 @@ const REQUESTS: usize = 100;
 
 /// A client with little room that has said all it has to say.
 fn half_closed(hub: &Hub) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a TCP socket");
-    socket.set_recv_buffer_size(4096).expect("a size the kernel rounds up");
-    socket.connect(&hub.addr().into()).expect("the hub listens");
-    let mut socket = TcpStream::from(socket);
+    let mut socket = connect_narrow(hub.addr(), 4096);
     let requests = "GET /client-worker.js HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(REQUESTS);
     socket.write_all(requests.as_bytes()).expect("the hub reads as far as that");
     socket.shutdown(Shutdown::Write).expect("a connected socket");
