@@ -9,7 +9,7 @@ import { startBrowser } from './lib/browser.mjs';
 import { startDemo, startHub, token } from './lib/hub.mjs';
 import { built, LACKS, PackageTab, servePackage } from './lib/package_page.mjs';
 import { active, allSee, KINDS, numbers, openTabs, setUpWorld } from './lib/package_world.mjs';
-import { hangingLeader } from './lib/package_scenarios.mjs';
+import { fiveTabsShare, hangingLeader, reloadsAlone, reloadsBesideOthers } from './lib/package_scenarios.mjs';
 import { eventually, letPass } from './lib/wait.mjs';
 
 let browser;
@@ -34,15 +34,7 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
 
   test(`${kind}: five tabs hold one connection, and each sees each event once`, async (t) => {
     const world = await setUp(t);
-    const tabs = await open(5, world);
-    assert.equal(await active(world.hub), 1);
-    const { published, next } = numbers(world.hub);
-    for (let n = 0; n < 200; n += 1) await next();
-    await allSee(tabs, published);
-    const stats = await Promise.all(tabs.map((tab) => tab.stats()));
-    assert.deepEqual(stats.map(({ mode }) => mode), Array(5).fill(lacks.length ? 'leader' : 'shared-worker'));
-    assert.equal(new Set(stats.map(({ connection }) => connection.id)).size, 1);
-    assert.deepEqual(stats.map(({ duplicates, connections }) => [duplicates, connections.length]), Array(5).fill([0, 1]));
+    await fiveTabsShare(world, open, lacks.length ? 'leader' : 'shared-worker');
     assert.equal(world.cutter.accepted <= 3, true, 'a preflight and the stream');
   });
 
@@ -66,29 +58,11 @@ for (const [kind, lacks] of Object.entries(KINDS)) {
   });
 
   test(`${kind}: fifty reloads of one tab cost the others nothing`, async (t) => {
-    const world = await setUp(t);
-    const tabs = await open(3, world);
-    const { published, next } = numbers(world.hub);
-    for (let reload = 0; reload < 50; reload += 1) {
-      await next();
-      await tabs[2].reload();
-      assert.ok((await active(world.hub)) <= 1);
-    }
-    await next();
-    await allSee(tabs.slice(0, 2), published);
-    assert.equal((await tabs[0].stats()).reconnects, 0);
-    assert.equal(await active(world.hub), 1);
+    await reloadsBesideOthers(await setUp(t), open);
   });
 
   test(`${kind}: fifty reloads of the only tab leave one connection`, async (t) => {
-    const world = await setUp(t);
-    const [tab] = await open(1, world);
-    for (let reload = 0; reload < 50; reload += 1) await tab.reload();
-    await tab.untilOpen();
-    await eventually('one connection', async () => (await active(world.hub)) === 1);
-    const { published, next } = numbers(world.hub);
-    await next();
-    await allSee([tab], published);
+    await reloadsAlone(await setUp(t), open);
   });
 
   for (const end of ['closes', 'crashes', 'is frozen']) {

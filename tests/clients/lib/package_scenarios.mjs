@@ -6,6 +6,43 @@ import { token } from './hub.mjs';
 import { active, allSee, numbers, openTabs, setUpWorld } from './package_world.mjs';
 import { eventually } from './wait.mjs';
 
+/** `open` gives so many tabs. */
+export async function fiveTabsShare(world, open, mode) {
+  const tabs = await open(5, world);
+  assert.equal(await active(world.hub), 1);
+  const { published, next } = numbers(world.hub);
+  for (let n = 0; n < 200; n += 1) await next();
+  await allSee(tabs, published);
+  const stats = await Promise.all(tabs.map((tab) => tab.stats()));
+  assert.deepEqual(stats.map((each) => each.mode), Array(5).fill(mode));
+  assert.equal(new Set(stats.map(({ connection }) => connection.id)).size, 1);
+  assert.deepEqual(stats.map(({ duplicates, connections }) => [duplicates, connections.length]), Array(5).fill([0, 1]));
+}
+
+export async function reloadsBesideOthers(world, open) {
+  const tabs = await open(3, world);
+  const { published, next } = numbers(world.hub);
+  for (let reload = 0; reload < 50; reload += 1) {
+    await next();
+    await tabs[2].reload();
+    assert.ok((await active(world.hub)) <= 1);
+  }
+  await next();
+  await allSee(tabs.slice(0, 2), published);
+  assert.equal((await tabs[0].stats()).reconnects, 0);
+  assert.equal(await active(world.hub), 1);
+}
+
+export async function reloadsAlone(world, open) {
+  const [tab] = await open(1, world);
+  for (let reload = 0; reload < 50; reload += 1) await tab.reload();
+  await tab.untilOpen();
+  await eventually('one connection', async () => (await active(world.hub)) === 1);
+  const { published, next } = numbers(world.hub);
+  await next();
+  await allSee([tab], published);
+}
+
 /** A tab that really runs nothing: it waits for an answer that comes when the test says so. */
 function hangUntil() {
   const waiting = [];
